@@ -1,0 +1,1 @@
+"""Scores of depth predictions against truth."""
