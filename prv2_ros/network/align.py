@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import overload
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the field's name for it
+import torch.nn.functional as F
 from torch import Tensor
 
 
