@@ -1,0 +1,1 @@
+"""Image and camera in, metric depth out."""

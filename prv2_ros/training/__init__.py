@@ -1,0 +1,1 @@
+"""Training of the coarse network and the refiner: losses, stages, loop."""
