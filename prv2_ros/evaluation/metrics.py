@@ -145,21 +145,28 @@ def median_scale(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | Non
     return float(np.median(truth) / max(float(np.median(prediction)), MIN_DEPTH_M))
 
 
-def scale_and_shift(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> tuple[float, float]:
+def scale_and_shift(
+    prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None, *, relative: bool = False
+) -> tuple[float, float]:
     """Scale and shift (m) with the least squared error of `scale * prediction + shift` in depth.
 
     In depth, not in inverse depth as affine-invariant disparity models are scored: this package predicts
-    metres. A constant prediction gets scale 0 and the truth's mean as shift; no pixel at all gives NaN twice.
+    metres. `relative` minimises the squared error divided by the truth, so that far pixels do not decide the
+    fit of near ones. A constant prediction gets scale 0 and, as shift, the (weighted) mean of the truth; no
+    pixel at all gives NaN twice.
     """
     prediction, truth = _pairs(prediction_m, truth_m, mask)
     if not prediction.size:
         return float("nan"), float("nan")
-    centred = prediction - prediction.mean()
-    spread = float((centred**2).sum())
-    if np.sqrt(spread / prediction.size) < 1e-7 * max(abs(float(prediction.mean())), MIN_DEPTH_M):
-        return 0.0, float(truth.mean())
-    scale = float((centred * (truth - truth.mean())).sum() / spread)
-    return scale, float(truth.mean() - scale * prediction.mean())
+    weight = 1 / truth**2 if relative else np.ones_like(truth)
+    weight /= weight.sum()
+    mean_prediction, mean_truth = float(weight @ prediction), float(weight @ truth)
+    centred = prediction - mean_prediction
+    variance = float(weight @ centred**2)
+    if np.sqrt(variance) < 1e-7 * max(abs(mean_prediction), MIN_DEPTH_M):
+        return 0.0, mean_truth
+    scale = float(weight @ (centred * (truth - mean_truth))) / variance
+    return scale, mean_truth - scale * mean_prediction
 
 
 def align_median_scale(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> DepthArray:
@@ -167,9 +174,11 @@ def align_median_scale(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask
     return prediction_m * median_scale(prediction_m, truth_m, mask)
 
 
-def align_scale_and_shift(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> DepthArray:
+def align_scale_and_shift(
+    prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None, *, relative: bool = False
+) -> DepthArray:
     """Return the prediction after `scale_and_shift`, in metres, same shape; may hold depths at or below zero."""
-    scale, shift_m = scale_and_shift(prediction_m, truth_m, mask)
+    scale, shift_m = scale_and_shift(prediction_m, truth_m, mask, relative=relative)
     return scale * prediction_m + shift_m
 
 
@@ -191,11 +200,18 @@ METRICS: dict[str, Callable[[DepthArray, DepthArray, Mask | None], float]] = {
 
 
 def score_depth(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> dict[str, float]:
-    """All of `METRICS`, and AbsRel and delta1 after each alignment (`abs_rel_median`, `abs_rel_affine`, ...)."""
+    """All of `METRICS`, and AbsRel and delta1 after each alignment.
+
+    Suffixes: `_median` after `align_median_scale`, `_affine` after `align_scale_and_shift`, `_affine_relative`
+    after the same with `relative`.
+    """
     scores = {name: metric(prediction_m, truth_m, mask) for name, metric in METRICS.items()}
-    aligned_by = {"median": align_median_scale, "affine": align_scale_and_shift}
-    for name, align in aligned_by.items():
-        aligned = align(prediction_m, truth_m, mask)
-        scores[f"abs_rel_{name}"] = abs_rel(aligned, truth_m, mask)
-        scores[f"delta1_{name}"] = delta1(aligned, truth_m, mask)
+    aligned = {
+        "median": align_median_scale(prediction_m, truth_m, mask),
+        "affine": align_scale_and_shift(prediction_m, truth_m, mask),
+        "affine_relative": align_scale_and_shift(prediction_m, truth_m, mask, relative=True),
+    }
+    for name, depth_m in aligned.items():
+        scores[f"abs_rel_{name}"] = abs_rel(depth_m, truth_m, mask)
+        scores[f"delta1_{name}"] = delta1(depth_m, truth_m, mask)
     return scores

@@ -73,8 +73,11 @@ def test_correlation_equals_scipys(seed: int) -> None:
 def test_scale_and_shift_equal_scipys_least_squares(seed: int) -> None:
     prediction, truth = _scene(seed)
     p, t = np.array(_counted(prediction, truth)).T
-    expected = optimize.lsq_linear(np.stack([p, np.ones_like(p)], 1), t).x
+    design = np.stack([p, np.ones_like(p)], 1)
+    expected = optimize.lsq_linear(design, t).x
     assert metrics.scale_and_shift(prediction, truth) == pytest.approx(tuple(expected), rel=1e-6)
+    relative = optimize.lsq_linear(design / t[:, None], np.ones_like(t)).x
+    assert metrics.scale_and_shift(prediction, truth, relative=True) == pytest.approx(tuple(relative), rel=1e-6)
 
 
 def test_hand_worked_pair() -> None:
