@@ -1,0 +1,181 @@
+"""package.xml, setup.py and the pinned requirements agree, and an installation holds every file it needs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+from setuptools import Distribution
+
+import prv2_ros
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "requirements"
+SHARED_FOLDERS = ("launch", "config", "models")
+NOT_SHARED = re.compile(r"(^|/)(\.|__pycache__)")
+
+
+def shared_files() -> set[str]:
+    """Files of the checkout, relative to it, that must land in share/prv2_ros."""
+    every = (path.relative_to(ROOT).as_posix() for name in SHARED_FOLDERS for path in (ROOT / name).rglob("*") if path.is_file())
+    return {name for name in every if not NOT_SHARED.search(name)}
+
+
+@pytest.fixture(scope="module")
+def manifest() -> ElementTree.Element:
+    return ElementTree.parse(ROOT / "package.xml").getroot()
+
+
+@pytest.fixture(scope="module")
+def distribution() -> Distribution:
+    """What setup.py declares, evaluated but not built."""
+    from distutils.core import run_setup  # setuptools' own copy, also on Python 3.12
+
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        return run_setup("setup.py", stop_after="init")
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def source_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy to build from, so that the checkout gets no build folder."""
+    copy = tmp_path_factory.mktemp("source") / "prv2_ros"
+    copy.mkdir()
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("prv2_ros", "resource", *SHARED_FOLDERS):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def prefix(source_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation by pip into a prefix of its own."""
+    target = tmp_path_factory.mktemp("prefix")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        + ["--no-build-isolation", "--no-index", "--ignore-installed", "--prefix", str(target), str(source_copy)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return target
+
+
+def test_manifest_is_an_ament_python_package_of_format_3(manifest: ElementTree.Element):
+    assert manifest.get("format") == "3"
+    assert manifest.findtext("export/build_type") == "ament_python"
+    assert manifest.findtext("license") == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_manifest_names_what_rosdep_must_install(manifest: ElementTree.Element):
+    keys = {element.text for element in manifest if element.tag.endswith("depend")}
+    wanted = {"rclpy", "sensor_msgs", "diagnostic_msgs", "cv_bridge", "sensor_msgs_py", "launch", "launch_ros"}
+    wanted |= {"python3-numpy", "python3-opencv", "python3-pytest"}
+    assert wanted <= keys
+
+
+def test_manifest_names_every_ros_package_that_the_code_imports(manifest: ElementTree.Element):
+    keys = {element.text for element in manifest if element.tag.endswith("depend")}
+    suffixes = ("_msgs", "_interfaces")
+    imported = set()
+    for path in [*(ROOT / "prv2_ros").rglob("*.py"), *(ROOT / "launch").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            roots = {name.split(".")[0] for name in names}
+            imported |= {name for name in roots if name.endswith(suffixes) or name in {"rclpy", "launch", "launch_ros"}}
+    assert imported <= keys
+
+
+def test_name_and_version_are_the_same_everywhere(manifest: ElementTree.Element, distribution: Distribution):
+    assert manifest.findtext("name") == distribution.get_name() == "prv2_ros"
+    assert manifest.findtext("version") == distribution.get_version() == prv2_ros.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{prv2_ros.__version__}]" in changelog or "## [Unreleased]" in changelog
+
+
+def test_every_subpackage_is_installed(distribution: Distribution):
+    folders = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in (ROOT / "prv2_ros").rglob("*.py")}
+    assert set(distribution.packages or []) == folders
+
+
+def test_data_files_keep_their_folders(distribution: Distribution):
+    landed = {f"{target}/{Path(name).name}" for target, names in distribution.data_files or [] for name in names}
+    assert landed >= {f"share/prv2_ros/{name}" for name in shared_files()}
+    assert {"share/prv2_ros/package.xml", "share/ament_index/resource_index/packages/prv2_ros"} <= landed
+
+
+def test_console_scripts_lead_to_functions(distribution: Distribution):
+    assert isinstance(distribution.entry_points, dict)
+    scripts = dict(re.split(r"\s*=\s*", line) for line in distribution.entry_points["console_scripts"])
+    assert set(scripts) == {"depth_node", "prv2"}
+    for target in scripts.values():
+        module, function = target.split(":")
+        tree = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
+        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_pip_installation_holds_and_finds_its_files(prefix: Path):
+    share = prefix / "share" / "prv2_ros"
+    landed = {path.relative_to(share).as_posix() for path in share.rglob("*") if path.is_file()}
+    assert landed >= shared_files()
+    assert {path.name for path in (prefix / "bin").iterdir()} >= {"depth_node", "prv2"}
+    (package,) = prefix.glob("lib/python3.*/site-packages")
+    program = """
+import prv2_ros
+from prv2_ros.network.paths import config_folder, models_folder
+print(prv2_ros.__file__, models_folder(), config_folder(), sep="\\n")
+"""
+    environment = {key: value for key, value in os.environ.items() if key not in {"PRV2_MODELS", "AMENT_PREFIX_PATH"}}
+    environment["PYTHONPATH"] = str(package)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=prefix, env=environment, capture_output=True, text=True, check=True
+    )
+    module, models, config = map(Path, done.stdout.split("\n")[:3])
+    assert package in module.parents
+    assert (models, config) == (share / "models", share / "config")
+
+
+def test_shared_yaml_files_parse():
+    for name in sorted(shared_files()):
+        if name.endswith((".yaml", ".rviz")):
+            assert isinstance(yaml.safe_load((ROOT / name).read_text(encoding="utf-8")), dict), name
+
+
+def test_lock_files_hold_exact_versions_of_every_requirement():
+    pin = re.compile(r"^([\w.-]+)==(\S+)(?: ;.*)?$")
+    for lock_name in ("lock.txt", "lock_numpy1.txt"):
+        lines = (REQUIREMENTS / lock_name).read_text(encoding="utf-8").splitlines()
+        pins = [pin.match(line) for line in lines if line and not line.startswith("#")]
+        assert all(pins), lock_name
+        locked = {(match[1], match[2]) for match in pins if match}
+        for source in ("runtime", "ros", "tools", "training", "dev"):
+            for line in (REQUIREMENTS / f"{source}.txt").read_text(encoding="utf-8").splitlines():
+                text = line.split("#")[0].split(";")[0].strip()
+                if not text:
+                    continue
+                name, _, version = text.partition("==")
+                name = re.split(r"[<>=]", name)[0]
+                assert name in {known for known, _ in locked}, f"{lock_name} lacks {name}: run requirements/lock.sh"
+                assert not version or (name, version) in locked, f"{lock_name} has another {name} than {version}"
+
+
+def test_shell_scripts_parse_and_can_be_run():
+    for script in [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci" / "run"]:
+        subprocess.run(["bash", "-n", str(script)], check=True)
+        assert "set -euo pipefail" in script.read_text(encoding="utf-8"), script
