@@ -1,0 +1,62 @@
+"""The parameter table as rclpy knows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
+
+from prv2_ros.ros.parameter_row import Parameter
+from prv2_ros.ros.parameters import ROS_OWN_PREFIXES, TABLE, Settings, resolve
+
+_TYPES = {
+    "bool": ParameterType.PARAMETER_BOOL,
+    "int": ParameterType.PARAMETER_INTEGER,
+    "double": ParameterType.PARAMETER_DOUBLE,
+    "string": ParameterType.PARAMETER_STRING,
+}
+
+
+def descriptor(row: Parameter) -> ParameterDescriptor:
+    """Describe a row: type, unit and meaning, range or choices, read-only or not."""
+    message = ParameterDescriptor(
+        name=row.name,
+        type=_TYPES[row.kind],
+        description=f"{row.description} [{row.unit}]" if row.unit else row.description,
+        additional_constraints=f"one of: {row.allowed}" if row.choices else "",
+        read_only=row.read_only,
+        # A YAML file says `max_depth_m: 100`; the row's check takes a whole number for a double.
+        dynamic_typing=row.kind == "double",
+    )
+    if row.kind == "int":
+        message.integer_range = [IntegerRange(from_value=int(row.low), to_value=int(row.high), step=0)]
+    elif row.kind == "double":
+        message.floating_point_range = [
+            FloatingPointRange(from_value=float(row.low), to_value=float(row.high), step=0.0)
+        ]
+    return message
+
+
+def declare_parameters(node: Any) -> Settings:
+    """Check what the node was started with, declare the whole table and return the settings.
+
+    rclpy silently ignores a misspelt name and stops with a traceback at a wrong value; here both are refused
+    before anything is declared, with the reason.
+
+    Raises:
+        ConfigError: an unknown name or a value that its row refuses.
+
+    """
+    # rclpy has no public way to the values given for parameters that are not declared (yet).
+    overrides = getattr(node, "_parameter_overrides", {})
+    settings = resolve({name: parameter.value for name, parameter in overrides.items()})
+    for row in TABLE:
+        node.declare_parameter(row.name, row.default, descriptor(row))
+    return settings
+
+
+def unused_qos_overrides(node: Any) -> list[str]:
+    """Names of `qos_overrides.` parameters that no topic of the node took: their topic or policy is misspelt."""
+    overrides = getattr(node, "_parameter_overrides", {})
+    prefix = next(prefix for prefix in ROS_OWN_PREFIXES if prefix.startswith("qos_"))
+    return sorted(name for name in overrides if name.startswith(prefix) and not node.has_parameter(name))

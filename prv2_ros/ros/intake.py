@@ -1,0 +1,84 @@
+"""What happens to messages in the executor's thread: check, count, and decide which frames are worth inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from prv2_ros.errors import InputError
+from prv2_ros.ros.camera_info import check_info, is_uncalibrated
+from prv2_ros.ros.conversions import check_image
+from prv2_ros.ros.parameters import Settings
+from prv2_ros.ros.pipeline import Frame
+from prv2_ros.ros.reporter import Reporter
+from prv2_ros.ros.statistics import Statistics
+
+
+class Intake:
+    """Keeps the latest camera info and turns image messages into frames, or counts why not."""
+
+    def __init__(self, statistics: Statistics, reporter: Reporter) -> None:
+        self._statistics = statistics
+        self._reporter = reporter
+        self._info: Any | None = None
+        self._first_image: float | None = None
+        self._due = 0.0
+
+    def reset(self) -> None:
+        """Forget camera info and timing, as before the first message."""
+        self._info, self._first_image, self._due = None, None, 0.0
+
+    @property
+    def is_calibrated(self) -> bool:
+        """True where the latest usable camera info has intrinsics."""
+        return self._info is not None and not is_uncalibrated(self._info)
+
+    def take_info(self, message: Any) -> None:
+        """Keep a camera info unless it is malformed; one with zero intrinsics means uncalibrated and is kept."""
+        self._statistics.count("info_received")
+        if is_uncalibrated(message):
+            self._statistics.count("info_errors")
+            self._reporter.warn("camera_info", "camera info: K is zero, the camera is not calibrated; calibrate it")
+        else:
+            try:
+                check_info(message)
+            except InputError as error:
+                self._statistics.count("info_errors")
+                self._reporter.warn("camera_info", f"camera info dropped: {error}")
+                return
+            self._reporter.forget("assumed_fov")
+        self._info = message
+
+    def take_image(self, message: Any, settings: Settings, wanted: Callable[[], bool]) -> Frame | None:
+        """Return the frame to process, or None after counting why there is none.
+
+        Args:
+            message: sensor_msgs/Image or CompressedImage.
+            settings: current parameters.
+            wanted: tells whether anyone subscribes to an output.
+
+        """
+        arrival = self._statistics.image_arrived()
+        if self._first_image is None:
+            self._first_image = arrival
+        try:
+            # Here, not in the inference thread: a bad message must not replace a good one that waits.
+            check_image(message)
+        except InputError as error:
+            self._statistics.count("errors")
+            self._reporter.warn("image", f"image dropped: {error}")
+            return None
+        awaits_info = self._info is None and arrival - self._first_image < settings.camera_info_wait_s
+        if not wanted() or awaits_info or not self._is_due(arrival, settings.max_rate_hz):
+            self._statistics.count("skipped")
+            return None
+        return Frame(message=message, info=self._info, settings=settings, arrival=arrival)
+
+    def _is_due(self, arrival: float, max_rate_hz: float) -> bool:
+        if max_rate_hz <= 0:
+            return True
+        if arrival < self._due:
+            return False
+        # Counted from when the frame was due, not from when it came: jitter does not lower the rate.
+        self._due = max(self._due + 1 / max_rate_hz, arrival)
+        return True

@@ -1,0 +1,241 @@
+"""The depth node: a managed (lifecycle) ROS 2 node that wires topics, parameters and the depth engine."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from prv2_ros.errors import ConfigError, Prv2Error
+from prv2_ros.ros import qos
+from prv2_ros.ros.declare import declare_parameters, unused_qos_overrides
+from prv2_ros.ros.diagnostics import PERIOD_S, DiagnosticsBuilder
+from prv2_ros.ros.intake import Intake
+from prv2_ros.ros.parameters import Settings, resolve
+from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline, Publishers
+from prv2_ros.ros.reporter import Reporter
+from prv2_ros.ros.statistics import Statistics
+from prv2_ros.ros.worker import NewestFrameWorker
+
+EngineFactory = Callable[[Settings], Engine]
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+def load_engine(settings: Settings) -> Engine:
+    """Load the engine that the parameters name; see `DepthEngine.load` for errors."""
+    # Here, not above: torch takes seconds to import, and a wrong parameter should not wait for it.
+    from prv2_ros.inference.config import EngineConfig
+    from prv2_ros.inference.engine import DepthEngine
+
+    # The node limits the range itself: what is far becomes `far_value`, not always NaN.
+    config = EngineConfig(max_depth_m=math.inf)
+    return DepthEngine.load(settings.model, settings.device, settings.precision, config=config)
+
+
+class DepthNode(Node):
+    """Subscribes `image_raw` and `camera_info`; publishes `depth/image_rect`, `depth/camera_info` and `points`.
+
+    Configure loads the model and creates the publishers, activate subscribes and starts the inference thread,
+    deactivate stops both, cleanup frees the model. Callbacks only check and hand on; inference, conversion and
+    publishing run in the thread of `NewestFrameWorker`.
+    """
+
+    def __init__(self, engine_factory: EngineFactory = load_engine, **node_options: Any) -> None:
+        """Declare parameters; with `autostart` the node configures and activates itself once it is spun.
+
+        Raises:
+            ConfigError: an unknown parameter or a value that is refused.
+
+        """
+        super().__init__("depth_node", **node_options)
+        self.statistics = Statistics()
+        self._engine_factory = engine_factory
+        self._engine: Engine | None = None
+        self._outputs: Publishers | None = None
+        self._worker: NewestFrameWorker[Frame] | None = None
+        self._inputs: list[Any] = []
+        self._state = "unconfigured"
+        self._failure = ""
+        self._reporter = Reporter(self.get_logger())
+        self._settings = declare_parameters(self)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._intake = Intake(self.statistics, self._reporter)
+        self._diagnostics = DiagnosticsBuilder(self.get_fully_qualified_name())
+        self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # Wall time: health must be seen also while simulated time stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._diagnostics_timer = self.create_timer(PERIOD_S, self._publish_diagnostics, clock=steady)
+        self._autostart_timer = self.create_timer(0.0, self._autostart, clock=steady)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and create the publishers; a failure is logged and leaves the node unconfigured."""
+        try:
+            self._engine = self._engine_factory(self._settings)
+            self._outputs = self._create_publishers()
+        except Exception as error:  # rclpy swallows it without a word
+            self._release()
+            return self._failed("configure", error)
+        self._reporter.info(f"model {self._engine.model_name} on {self._engine.device}")
+        self._state = "inactive"
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Enable the publishers, start the inference thread and subscribe."""
+        result = super().on_activate(state)
+        assert self._engine is not None
+        assert self._outputs is not None
+        pipeline = FramePipeline(self._engine, self._outputs, self.statistics, self._reporter, self.get_clock())
+        self._intake.reset()
+        self._worker = NewestFrameWorker(pipeline)
+        try:
+            self._subscribe()
+            unused = unused_qos_overrides(self)
+            if unused:
+                raise ConfigError(f"parameters {', '.join(unused)}: no topic of this node has such a QoS policy")
+        except Exception as error:
+            self._stop()
+            super().on_deactivate(state)
+            return self._failed("activate", error)
+        self._state = "active"
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and let the frame under way end; the one that waits counts as dropped."""
+        self._stop()
+        self._state = "inactive"
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and the publishers."""
+        self._release()
+        self._state = "unconfigured"
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything, from any state."""
+        self._release()
+        self._state = "finalized"
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured after a transition that raised."""
+        return self.on_cleanup(state)
+
+    def destroy_node(self) -> None:
+        """Stop the inference thread before rclpy frees what it publishes with."""
+        self._release()
+        super().destroy_node()
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._autostart_timer)
+        if not self._settings.autostart or self._state != "unconfigured":
+            return
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != SUCCESS:
+                # Out of the executor's spin: a node that was to start by itself and cannot must not look alive.
+                raise ConfigError(self._failure)
+
+    def _failed(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        reason = str(error) if isinstance(error, Prv2Error) else f"{type(error).__name__}: {error}"
+        self._failure = f"cannot {transition}: {reason}"
+        self._reporter.error(self._failure)
+        return FAILURE
+
+    def _create_publishers(self) -> Publishers:
+        topics = {"depth/image_rect": Image, "depth/camera_info": CameraInfo, "points": PointCloud2}
+        created = []
+        for topic, kind in topics.items():
+            name = self.resolve_topic_name(topic)
+            options = qos.publisher_options(name, self._report_qos)
+            created.append(self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options))
+        return Publishers(depth=created[0], camera_info=created[1], points=created[2])
+
+    def _subscribe(self) -> None:
+        image: tuple[Any, str] = (Image, "image_raw")
+        if self._settings.image_transport == "compressed":
+            image = (CompressedImage, "image_raw/compressed")
+        for (kind, topic), callback in ((image, self._on_image), ((CameraInfo, "camera_info"), self._on_info)):
+            options = qos.subscription_options(self.resolve_topic_name(topic), self._report_qos)
+            self._inputs.append(self.create_subscription(kind, topic, callback, qos.sensor_input(), **options))
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._intake.take_info(message)
+
+    def _on_image(self, message: Any) -> None:
+        worker, outputs = self._worker, self._outputs
+        if worker is None or outputs is None:
+            return
+        frame = self._intake.take_image(message, self._settings, outputs.wanted)
+        if frame is not None and worker.submit(frame) is not None:
+            self.statistics.count("dropped")
+
+    def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
+        try:
+            self._settings = resolve({p.name: p.value for p in parameters}, self._settings)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _report_qos(self, text: str) -> None:
+        self._reporter.warn(f"qos {text}", text)
+
+    def _publish_diagnostics(self) -> None:
+        array = self._diagnostics.build(
+            self.statistics.snapshot(),
+            stamp=self.get_clock().now().to_msg(),
+            state=self._state,
+            engine=self._engine,
+            input_timeout_s=self._settings.input_timeout_s,
+            calibrated=self._intake.is_calibrated,
+        )
+        self._diagnostics_out.publish(array)
+
+    def _stop(self) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs.clear()
+        worker, self._worker = self._worker, None
+        if worker is not None and worker.stop() is not None:
+            self.statistics.count("dropped")
+
+    def _release(self) -> None:
+        self._stop()
+        outputs, self._outputs = self._outputs, None
+        if outputs is not None:
+            for publisher in (outputs.depth, outputs.camera_info, outputs.points):
+                self.destroy_lifecycle_publisher(publisher)
+        self._engine = None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until it is interrupted; 1, with one line on stderr, where it cannot start."""
+    node: DepthNode | None = None
+    try:
+        rclpy.init(args=arguments)
+        node = DepthNode()
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (Prv2Error, RuntimeError) as error:  # rclpy's own errors (a broken YAML, say) are RuntimeErrors
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    finally:
+        if node is not None:
+            node.destroy_node()
+        if rclpy.ok():
+            rclpy.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

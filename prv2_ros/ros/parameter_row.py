@@ -1,0 +1,85 @@
+"""One row of the parameter table, and the check of a value against it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from prv2_ros.errors import ConfigError
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One row of the table."""
+
+    name: str
+    """Name as ROS sees it; a dot groups (`points.stride`)."""
+
+    default: Value
+    """Default value; its Python type is the parameter's type."""
+
+    description: str
+    """One sentence for `ros2 param describe` and the README."""
+
+    unit: str = ""
+    """Unit of the value, empty for none."""
+
+    low: float | None = None
+    """Smallest allowed value, for numbers."""
+
+    high: float | None = None
+    """Largest allowed value, for numbers."""
+
+    choices: tuple[str, ...] = ()
+    """Allowed values, for strings; empty allows any that is not blank."""
+
+    read_only: bool = False
+    """True where only a restart can change it."""
+
+    @property
+    def field(self) -> str:
+        """Name of the attribute of `Settings` that holds the value."""
+        return self.name.replace(".", "_")
+
+    @property
+    def kind(self) -> str:
+        """Type name that ROS uses: bool, int, double or string."""
+        return {bool: "bool", int: "int", float: "double", str: "string"}[type(self.default)]
+
+    @property
+    def allowed(self) -> str:
+        """Range or choices in words, empty where everything of the type is allowed."""
+        if self.choices:
+            return ", ".join(self.choices)
+        return "" if self.low is None else f"{self.low:g} to {self.high:g}"
+
+    def check(self, value: object) -> Value:
+        """Return `value` in the parameter's type; an int is taken for a double, nothing else converts.
+
+        Raises:
+            ConfigError: wrong type, out of range, not one of the choices, or blank.
+
+        """
+        expected = type(self.default)
+        if expected is float and type(value) is int:
+            value = float(value)
+        if type(value) is not expected:
+            raise ConfigError(f"parameter {self.name}: expected {self.kind}, got {value!r}")
+        if isinstance(value, str):
+            return self._check_text(value)
+        assert isinstance(value, (bool, int, float))
+        if self.low is None or self.high is None:
+            return value
+        if not (math.isfinite(value) and self.low <= value <= self.high):
+            unit = f" {self.unit}" if self.unit else ""
+            raise ConfigError(f"parameter {self.name} = {value}: must lie in {self.allowed}{unit}")
+        return value
+
+    def _check_text(self, value: str) -> str:
+        if self.choices and value not in self.choices:
+            raise ConfigError(f"parameter {self.name} = {value!r}: must be one of {self.allowed}")
+        if not value.strip():
+            raise ConfigError(f"parameter {self.name} is empty: give a value or leave it out")
+        return value

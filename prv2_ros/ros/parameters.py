@@ -1,0 +1,267 @@
+"""The node's parameters, in one table.
+
+Descriptors, validation, the YAML check and the README table all come from `TABLE`; nothing else in the
+package states a default, a range or a description. This file needs no ROS, so that documentation and tests
+can read the table anywhere. `python -m prv2_ros.ros.parameters` prints the README table;
+`--write README.md` puts it between the file's markers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prv2_ros.errors import ConfigError
+from prv2_ros.ros.parameter_row import Parameter, Value
+
+README_BEGIN = "<!-- parameters:begin -->"
+README_END = "<!-- parameters:end -->"
+
+ROS_OWN_PREFIXES = ("use_sim_time", "qos_overrides.", "start_type_description_service")
+"""Parameters that rclpy declares for every node; they are not in the table and not refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Checked values of all parameters; one attribute for each row of `TABLE`."""
+
+    autostart: bool
+    model: str
+    device: str
+    precision: str
+    image_transport: str
+    input_rectified: bool
+    rectify: bool
+    assumed_fov_deg: float
+    camera_info_wait_s: float
+    max_rate_hz: float
+    depth_encoding: str
+    min_depth_m: float
+    max_depth_m: float
+    far_value: str
+    points_stride: int
+    points_min_m: float
+    points_max_m: float
+    input_timeout_s: float
+
+
+TABLE: tuple[Parameter, ...] = (
+    Parameter(
+        name="autostart",
+        default=True,
+        read_only=True,
+        description="Configure and activate without a lifecycle manager.",
+    ),
+    Parameter(
+        name="model",
+        default="default",
+        read_only=True,
+        description="Weights: `default`, the name of an installed model or a path to its folder.",
+    ),
+    Parameter(
+        name="device",
+        default="auto",
+        read_only=True,
+        description="Compute device: `auto` (CUDA where it works, else the CPU), `cpu`, `cuda` or `cuda:N`.",
+    ),
+    Parameter(
+        name="precision",
+        default="auto",
+        read_only=True,
+        description="Number format of the network: `auto` picks what the device does well.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    ),
+    Parameter(
+        name="image_transport",
+        default="raw",
+        read_only=True,
+        description="`raw` subscribes to `image_raw`, `compressed` to `image_raw/compressed` (JPEG or PNG).",
+        choices=("raw", "compressed"),
+    ),
+    Parameter(
+        name="input_rectified",
+        default=False,
+        description="The images are rectified already: use P of the camera info, not K and D.",
+    ),
+    Parameter(
+        name="rectify",
+        default=True,
+        description="Undistort raw images first, so that depth and its camera info are rectified; "
+        "false keeps the depth aligned with the raw image and passes K and D on.",
+    ),
+    Parameter(
+        name="assumed_fov_deg",
+        default=60.0,
+        unit="deg",
+        low=10.0,
+        high=150.0,
+        description="Horizontal field of view taken while no calibrated camera info is known; no points then.",
+    ),
+    Parameter(
+        name="camera_info_wait_s",
+        default=1.0,
+        unit="s",
+        low=0.0,
+        high=60.0,
+        description="How long frames are skipped after the first one while the first camera info is awaited.",
+    ),
+    Parameter(
+        name="max_rate_hz",
+        default=0.0,
+        unit="Hz",
+        low=0.0,
+        high=1000.0,
+        description="Highest rate at which frames are processed; 0 for no limit.",
+    ),
+    Parameter(
+        name="depth_encoding",
+        default="32FC1",
+        choices=("32FC1", "16UC1"),
+        description="Depth image format: 32FC1 in metres (NaN invalid), or 16UC1 in millimetres "
+        "(0 invalid, ends at 65.535 m).",
+    ),
+    Parameter(
+        name="min_depth_m",
+        default=0.05,
+        unit="m",
+        low=0.0,
+        high=1000.0,
+        description="Depth below this is published as invalid.",
+    ),
+    Parameter(
+        name="max_depth_m",
+        default=250.0,
+        unit="m",
+        low=0.01,
+        high=10000.0,
+        description="Depth above this is published as `far_value`.",
+    ),
+    Parameter(
+        name="far_value",
+        default="nan",
+        choices=("nan", "inf", "max"),
+        description="What depth beyond `max_depth_m` and sky become: nan (invalid), inf (REP-117: nothing in "
+        "range) or max (`max_depth_m`); in 16UC1 both nan and inf are 0.",
+    ),
+    Parameter(
+        name="points.stride",
+        default=2,
+        unit="px",
+        low=1,
+        high=64,
+        description="One point for each block of stride x stride pixels.",
+    ),
+    Parameter(
+        name="points.min_m",
+        default=0.05,
+        unit="m",
+        low=0.0,
+        high=1000.0,
+        description="Points nearer than this are NaN in the cloud.",
+    ),
+    Parameter(
+        name="points.max_m",
+        default=100.0,
+        unit="m",
+        low=0.01,
+        high=10000.0,
+        description="Points farther than this are NaN in the cloud.",
+    ),
+    Parameter(
+        name="input_timeout_s",
+        default=2.0,
+        unit="s",
+        low=0.1,
+        high=3600.0,
+        description="Diagnostics warn when no image arrived for this long.",
+    ),
+)
+
+BY_NAME: Mapping[str, Parameter] = {row.name: row for row in TABLE}
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a parameter is in the table or one that rclpy declares itself."""
+    return name in BY_NAME or name.startswith(ROS_OWN_PREFIXES)
+
+
+def resolve(values: Mapping[str, object], base: Settings | None = None) -> Settings:
+    """Check values by parameter name and return all settings; what is not given keeps `base` or the default.
+
+    Raises:
+        ConfigError: an unknown name (with the nearest known one), a value its row refuses, or a minimum
+            that is not below its maximum.
+
+    """
+    chosen: dict[str, Value] = {row.field: row.default if base is None else getattr(base, row.field) for row in TABLE}
+    for name, value in values.items():
+        if name.startswith(ROS_OWN_PREFIXES):
+            continue
+        if name not in BY_NAME:
+            near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(BY_NAME)}"
+            raise ConfigError(f"unknown parameter {name}: {hint}")
+        chosen[BY_NAME[name].field] = BY_NAME[name].check(value)
+    settings = Settings(**chosen)  # type: ignore[arg-type]  # each value was checked against its row's type
+    for low, high in (("min_depth_m", "max_depth_m"), ("points.min_m", "points.max_m")):
+        low_m, high_m = (getattr(settings, BY_NAME[name].field) for name in (low, high))
+        if low_m >= high_m:
+            raise ConfigError(f"parameter {low} = {low_m} m: must be below {high} = {high_m} m")
+    return settings
+
+
+def markdown_table() -> str:
+    """Return the README table, one row for each parameter."""
+    lines = [
+        "| Parameter | Type | Default | Unit | Allowed | Live | Description |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in TABLE:
+        default = str(row.default).lower() if isinstance(row.default, bool) else str(row.default)
+        live = "no" if row.read_only else "yes"
+        lines.append(
+            f"| `{row.name}` | {row.kind} | `{default}` | {row.unit} | {row.allowed} | {live} | {row.description} |"
+        )
+    return "\n".join(lines)
+
+
+def write_table(path: Path) -> None:
+    """Replace what stands between the markers of `path` by the table; the file is written whole or not at all.
+
+    Raises:
+        ConfigError: a marker is missing.
+
+    """
+    text = path.read_text(encoding="utf-8")
+    if text.count(README_BEGIN) != 1 or text.count(README_END) != 1:
+        raise ConfigError(f"{path}: needs the markers {README_BEGIN} and {README_END}, once each")
+    head, _, rest = text.partition(README_BEGIN)
+    tail = rest.partition(README_END)[2]
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    temporary.write_text(f"{head}{README_BEGIN}\n{markdown_table()}\n{README_END}{tail}", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table, or write it into a file; exit code 1 with one line on an error."""
+    parser = argparse.ArgumentParser(description="Print the node's parameter table as Markdown.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the file's markers")
+    options = parser.parse_args(arguments)
+    if options.write is None:
+        print(markdown_table())
+        return 0
+    try:
+        write_table(options.write)
+    except (ConfigError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""What happens to one frame in the inference thread: message in, depth, camera info and cloud out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo
+
+from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.ros.camera_info import fill_camera_info
+from prv2_ros.ros.conversions import image_to_rgb
+from prv2_ros.ros.outputs import CloudWriter, DepthWriter
+from prv2_ros.ros.parameters import Settings
+from prv2_ros.ros.reporter import Reporter
+from prv2_ros.ros.statistics import Statistics
+from prv2_ros.ros.view import View, ViewCache
+from prv2_ros.types import DepthResult
+
+LARGEST_STAMP_AGE_S = 3600.0
+"""Header stamps further from the node's clock are of another clock (a bag played without `use_sim_time`)."""
+
+
+class Engine(Protocol):
+    """What the node needs of `prv2_ros.inference.engine.DepthEngine`."""
+
+    @property
+    def device(self) -> Any:
+        """Compute device (torch.device, or anything that prints as its name)."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the loaded model."""
+
+    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None) -> DepthResult:
+        """Return the depth of an (H, W, 3) uint8 RGB image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishers:
+    """The node's output publishers (rclpy)."""
+
+    depth: Any
+    camera_info: Any
+    points: Any
+
+    def wanted(self) -> bool:
+        """Tell whether anyone subscribes to any of them."""
+        return any(p.get_subscription_count() > 0 for p in (self.depth, self.camera_info, self.points))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """An image message with everything that was current when it arrived."""
+
+    message: Any
+    """sensor_msgs/Image or CompressedImage."""
+    info: CameraInfo | None
+    """Latest camera info, None where none arrived."""
+    settings: Settings
+    arrival: float
+    """Time of arrival (s, monotonic)."""
+
+
+class FramePipeline:
+    """Processes frames one at a time; called from the inference thread only."""
+
+    def __init__(
+        self, engine: Engine, publishers: Publishers, statistics: Statistics, reporter: Reporter, clock: Any
+    ) -> None:
+        self._engine = engine
+        self._publishers = publishers
+        self._statistics = statistics
+        self._reporter = reporter
+        self._clock = clock
+        self._views = ViewCache()
+        self._depth = DepthWriter()
+        self._cloud = CloudWriter()
+        self._info = CameraInfo()
+
+    def __call__(self, frame: Frame) -> None:
+        """Process a frame and count what became of it; no error leaves this function."""
+        try:
+            inference_ms = self._process(frame)
+        except InputError as error:
+            self._statistics.count("errors")
+            self._reporter.warn("image", f"image dropped: {error}")
+        except Exception as error:  # a failing device must not end the thread: the next frame may work
+            self._statistics.count("errors")
+            self._reporter.failure("inference", f"image dropped: {type(error).__name__}: {error}", error)
+        else:
+            self._statistics.image_published(frame.arrival, inference_ms, self._stamp_age_ms(frame.message.header))
+
+    def _process(self, frame: Frame) -> float:
+        image = image_to_rgb(frame.message)
+        height, width = image.shape[:2]
+        view = self._views.get(frame.info, width, height, frame.settings)
+        if not view.is_calibrated:
+            self._reporter.warn_once(
+                "assumed_fov",
+                f"no calibrated camera info: depth assumes a field of view of {frame.settings.assumed_fov_deg:g} "
+                "degrees (assumed_fov_deg), its scale may be wrong and no points are published",
+            )
+        image = np.ascontiguousarray(view.rectified(image))
+        start = time.perf_counter()
+        depth_m = self._engine.infer(image, view.camera).depth_m
+        inference_ms = (time.perf_counter() - start) * 1e3
+        self._publish(frame, view, image, view.mask_outside(depth_m))
+        return inference_ms
+
+    def _publish(self, frame: Frame, view: View, image: NDArray[np.uint8], depth_m: NDArray[np.float32]) -> None:
+        header, settings, publishers = frame.message.header, frame.settings, self._publishers
+        self._info.header = header
+        camera = view.camera if view.is_calibrated else None
+        fill_camera_info(self._info, camera, view.width, view.height, view.tx)
+        publishers.camera_info.publish(self._info)
+        if publishers.depth.get_subscription_count() > 0:
+            depth = self._depth.write(
+                depth_m,
+                header,
+                encoding=settings.depth_encoding,
+                min_m=settings.min_depth_m,
+                max_m=settings.max_depth_m,
+                far_value=settings.far_value,
+            )
+            publishers.depth.publish(depth)
+        if view.is_calibrated and publishers.points.get_subscription_count() > 0:
+            cloud = self._cloud.write(
+                depth_m,
+                image,
+                view.camera,
+                header,
+                rays=view.rays(settings.points_stride),
+                stride=settings.points_stride,
+                min_m=settings.points_min_m,
+                max_m=settings.points_max_m,
+            )
+            publishers.points.publish(cloud)
+
+    def _stamp_age_ms(self, header: Any) -> float | None:
+        stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+        age_s = (self._clock.now().nanoseconds - stamp_ns) / 1e9
+        return age_s * 1e3 if 0.0 <= age_s < LARGEST_STAMP_AGE_S else None

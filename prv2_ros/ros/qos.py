@@ -1,0 +1,72 @@
+"""Quality of service of the node's topics, and what is said when an endpoint does not match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.qos import (
+    QoSDurabilityPolicy,
+    QoSHistoryPolicy,
+    QoSProfile,
+    QoSReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+Report = Callable[[str], None]
+
+
+def sensor_input() -> QoSProfile:
+    """Best effort, volatile, depth 2: matches every publisher, keeps nothing old."""
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=2,
+        reliability=QoSReliabilityPolicy.BEST_EFFORT,
+        durability=QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+def reliable_output() -> QoSProfile:
+    """Reliable, volatile, depth 2: matches every volatile subscriber, RViz's default included."""
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=2,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        durability=QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+def subscription_options(topic: str, report: Report) -> dict[str, Any]:
+    """Keyword arguments of `create_subscription`: per-topic overrides and a report of publishers that do not match."""
+
+    def incompatible(event: Any) -> None:
+        report(
+            f"a publisher of {topic} offers incompatible QoS ({qos_policy_name_from_kind(event.last_policy_kind)}): "
+            f"nothing arrives from it; set qos_overrides.{topic}.subscription.* to match it"
+        )
+
+    return {
+        "qos_overriding_options": QoSOverridingOptions.with_default_policies(),
+        "event_callbacks": SubscriptionEventCallbacks(incompatible_qos=incompatible),
+    }
+
+
+def publisher_options(topic: str, report: Report) -> dict[str, Any]:
+    """Keyword arguments of `create_lifecycle_publisher`: as `subscription_options`, for subscribers."""
+
+    def incompatible(event: Any) -> None:
+        report(
+            f"a subscriber of {topic} asks for incompatible QoS ({qos_policy_name_from_kind(event.last_policy_kind)}): "
+            f"it gets nothing; set qos_overrides.{topic}.publisher.* or the subscriber's QoS"
+        )
+
+    return {
+        "qos_overriding_options": QoSOverridingOptions.with_default_policies(),
+        "event_callbacks": PublisherEventCallbacks(incompatible_qos=incompatible),
+    }

@@ -1,0 +1,48 @@
+"""Log lines of the node: repeated ones at most once a second, one-off ones once."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from prv2_ros.ros.statistics import Throttle
+
+
+class Reporter:
+    """Thin layer over an rclpy logger."""
+
+    def __init__(self, logger: Any, throttle: Throttle | None = None) -> None:
+        self._logger = logger
+        self._throttle = throttle or Throttle()
+        self._said: set[str] = set()
+
+    def warn(self, kind: str, text: str) -> None:
+        """Log a warning unless one of the same kind was logged within the last second."""
+        passed = self._throttle.pass_text(kind, text)
+        if passed is not None:
+            self._logger.warning(passed)
+
+    def failure(self, kind: str, text: str, error: BaseException) -> None:
+        """Log an error, under the same limit as `warn`, with the traceback at debug level."""
+        passed = self._throttle.pass_text(kind, text)
+        if passed is not None:
+            self._logger.error(passed)
+            self._logger.debug("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+    def warn_once(self, kind: str, text: str) -> None:
+        """Log a warning the first time, and again only after `forget`."""
+        if kind not in self._said:
+            self._said.add(kind)
+            self._logger.warning(text)
+
+    def forget(self, kind: str) -> None:
+        """Let `warn_once` say this kind again."""
+        self._said.discard(kind)
+
+    def info(self, text: str) -> None:
+        """Log as information."""
+        self._logger.info(text)
+
+    def error(self, text: str) -> None:
+        """Log as an error."""
+        self._logger.error(text)

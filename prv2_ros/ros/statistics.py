@@ -1,0 +1,138 @@
+"""Counts and timings of the node, shared by its threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+WINDOW = 512
+"""Latest samples that rate and percentiles are taken from."""
+
+RATE_SPAN_S = 5.0
+"""Time over which the output rate is averaged."""
+
+
+@dataclass
+class Counts:
+    """Messages by what became of them; received = published + dropped + skipped + errors + those under way."""
+
+    received: int = 0
+    """Images that arrived."""
+    published: int = 0
+    """Images whose depth was published."""
+    dropped: int = 0
+    """Images that a newer one replaced while they waited, or that waited when the node was deactivated."""
+    skipped: int = 0
+    """Images not processed on purpose: no subscriber, `max_rate_hz`, or waiting for the first camera info."""
+    errors: int = 0
+    """Images that could not be used: malformed, damaged, or inference failed."""
+    info_received: int = 0
+    """Camera infos that arrived."""
+    info_errors: int = 0
+    """Camera infos that were not usable: malformed, or uncalibrated (zero intrinsics)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """State of the statistics at one moment."""
+
+    counts: Counts
+    rate_hz: float
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    stamp_age_p50_ms: float | None
+    inference_p50_ms: float | None
+    input_age_s: float | None
+
+
+class Statistics:
+    """Thread-safe counters, output rate and latency percentiles."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counts = Counts()
+        self._latency_ms: deque[float] = deque(maxlen=WINDOW)
+        self._stamp_age_ms: deque[float] = deque(maxlen=WINDOW)
+        self._inference_ms: deque[float] = deque(maxlen=WINDOW)
+        self._published_at: deque[float] = deque(maxlen=WINDOW)
+        self._last_input: float | None = None
+
+    def count(self, name: str) -> None:
+        """Add one to the counter of that name (a field of `Counts`)."""
+        with self._lock:
+            setattr(self._counts, name, getattr(self._counts, name) + 1)
+
+    def image_arrived(self) -> float:
+        """Count an image and return its arrival time (s, monotonic)."""
+        with self._lock:
+            self._counts.received += 1
+            self._last_input = self._clock()
+            return self._last_input
+
+    def image_published(self, arrival: float, inference_ms: float, stamp_age_ms: float | None) -> None:
+        """Count a published frame.
+
+        Args:
+            arrival: what `image_arrived` returned for it.
+            inference_ms: time inside the engine.
+            stamp_age_ms: node clock minus header stamp at publication, None where the stamp is not comparable.
+
+        """
+        now = self._clock()
+        with self._lock:
+            self._counts.published += 1
+            self._published_at.append(now)
+            self._latency_ms.append((now - arrival) * 1e3)
+            self._inference_ms.append(inference_ms)
+            if stamp_age_ms is not None:
+                self._stamp_age_ms.append(stamp_age_ms)
+
+    def snapshot(self) -> Snapshot:
+        """Return a consistent copy of everything."""
+        now = self._clock()
+        with self._lock:
+            recent = [t for t in self._published_at if now - t <= RATE_SPAN_S]
+            # Over the time in which these frames came, not over the whole span: right from the first seconds on.
+            rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else len(recent) / RATE_SPAN_S
+            return Snapshot(
+                counts=Counts(**{f.name: getattr(self._counts, f.name) for f in fields(Counts)}),
+                rate_hz=rate,
+                latency_p50_ms=percentile(self._latency_ms, 50),
+                latency_p95_ms=percentile(self._latency_ms, 95),
+                stamp_age_p50_ms=percentile(self._stamp_age_ms, 50),
+                inference_p50_ms=percentile(self._inference_ms, 50),
+                input_age_s=None if self._last_input is None else now - self._last_input,
+            )
+
+
+def percentile(samples: deque[float], percent: float) -> float | None:
+    """Return the nearest-rank percentile, None without samples."""
+    if not samples:
+        return None
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, max(0, round(percent / 100 * len(ordered) + 0.5) - 1))]
+
+
+class Throttle:
+    """Lets one text through each period for each key and counts what it held back."""
+
+    def __init__(self, period_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period_s = period_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state: dict[str, tuple[float, int]] = {}
+
+    def pass_text(self, key: str, text: str) -> str | None:
+        """Return the text to log now, with the number of earlier ones held back; None for none."""
+        now = self._clock()
+        with self._lock:
+            last, held = self._state.get(key, (-float("inf"), 0))
+            if now - last < self._period_s:
+                self._state[key] = (last, held + 1)
+                return None
+            self._state[key] = (now, 0)
+        return f"{text} ({held} more like this since the last report)" if held else text
