@@ -59,7 +59,9 @@ def compressed_message(data: bytes, kind: str = "jpeg") -> CompressedImage:
     return message
 
 
-def info_message(width: int, height: int, *, f_px: float = 50.0, d: tuple[float, ...] = (), model: str = "plumb_bob") -> Any:
+def info_message(
+    width: int, height: int, *, f_px: float = 50.0, d: tuple[float, ...] = (), model: str = "plumb_bob"
+) -> Any:
     """A CameraInfo of a centred camera with square pixels."""
     cx, cy = (width - 1) / 2, (height - 1) / 2
     message = CameraInfo(width=width, height=height, distortion_model=model, d=list(d))
@@ -71,9 +73,7 @@ def info_message(width: int, height: int, *, f_px: float = 50.0, d: tuple[float,
 
 
 def reliable(depth: int = 10) -> QoSProfile:
-    return QoSProfile(
-        history=QoSHistoryPolicy.KEEP_LAST, depth=depth, reliability=QoSReliabilityPolicy.RELIABLE
-    )
+    return QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=depth, reliability=QoSReliabilityPolicy.RELIABLE)
 
 
 class Partner:
@@ -137,8 +137,10 @@ class Live:
         """Wait until inputs and outputs are connected both ways."""
         partner = self.partner
         wait_until(
-            lambda: (partner.images.get_subscription_count() or partner.compressed.get_subscription_count())
-            and partner.infos.get_subscription_count(),
+            lambda: (
+                (partner.images.get_subscription_count() or partner.compressed.get_subscription_count())
+                and partner.infos.get_subscription_count()
+            ),
             what="node subscribed",
         )
         wait_until(lambda: all(s.get_publisher_count() for s in _outputs(partner)), what="partner subscribed")

@@ -1,0 +1,82 @@
+"""Starts the depth node for one camera, and RViz where asked for.
+
+    ros2 launch prv2_ros depth.launch.py camera_name:=front params_file:=my.yaml
+
+The node lives in `<namespace>/<camera_name>` and subscribes `image_raw` and `camera_info` there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+# Beside this file's folder, in the source tree as in share/prv2_ros.
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+
+ARGUMENTS = {
+    "namespace": ("", "Namespace in front of camera_name"),
+    "camera_name": ("camera", "Last part of the node's namespace; topics are relative to it"),
+    "params_file": (str(CONFIG / "depth.yaml"), "YAML file with the node's parameters"),
+    "model": ("", "Weights to load; empty leaves it to params_file"),
+    "device": ("", "Compute device; empty leaves it to params_file"),
+    "autostart": ("", "Configure and activate without a lifecycle manager; empty leaves it to params_file"),
+    "use_sim_time": ("false", "Take time from /clock"),
+    "log_level": ("info", "debug, info, warn, error or fatal"),
+    "use_rviz": ("false", "Start RViz with config/depth.rviz"),
+}
+
+PARAMETER_TYPES = {"model": str, "device": str, "autostart": bool}
+"""Arguments that override the parameter of the same name where they are given."""
+
+
+def camera_namespace(context: LaunchContext) -> str:
+    """`/<namespace>/<camera_name>` without empty parts."""
+    parts = (context.launch_configurations[name].strip("/") for name in ("namespace", "camera_name"))
+    return "/" + "/".join(part for part in parts if part)
+
+
+def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
+    """Parameters that were set as launch arguments, in their types."""
+    chosen = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
+    for name, kind in PARAMETER_TYPES.items():
+        if context.launch_configurations[name]:
+            chosen[name] = ParameterValue(LaunchConfiguration(name), value_type=kind)
+    return chosen
+
+
+def start_nodes(context: LaunchContext) -> list[Node]:
+    """The depth node, and RViz in the same namespace."""
+    namespace = camera_namespace(context)
+    depth = Node(
+        package="prv2_ros",
+        executable="depth_node",
+        name="depth_node",
+        namespace=namespace,
+        output="screen",
+        parameters=[LaunchConfiguration("params_file"), given_parameters(context)],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+    )
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=namespace,
+        arguments=["-d", str(CONFIG / "depth.rviz")],
+        parameters=[{"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}],
+        condition=IfCondition(LaunchConfiguration("use_rviz")),
+    )
+    return [depth, rviz]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Entry point of `ros2 launch`."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start_nodes)])
