@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
+
+PLUMB_BOB = (-0.28, 0.07, 0.0002, -0.0001, 0.0)
+RATIONAL = (0.3, -0.1, 0.0001, 0.0002, 0.01, 0.6, -0.05, 0.02)
+FISHEYE = (-0.01, 0.003, -0.001, 0.0002)
+
+
+def make(**changes) -> CameraModel:
+    fields = {"width": 640, "height": 480, "fx": 520.0, "fy": 515.0, "cx": 321.5, "cy": 238.25}
+    return CameraModel(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 0}, r"camera size 0x480 px: both sides must be at least 1 px"),
+        ({"fx": 0.0}, r"camera fx = 0.0: a focal length must be positive and finite; calibrate"),
+        ({"fy": -3.0}, r"camera fy = -3.0"),
+        ({"fx": math.nan}, r"camera fx = nan"),
+        ({"fy": math.inf}, r"camera fy = inf"),
+        ({"cx": math.nan}, r"camera cx = nan: the principal point must be finite"),
+        ({"cy": -math.inf}, r"camera cy = -inf"),
+        ({"distortion": (0.1, 0.2, 0.3)}, r"3 distortion coefficients: expected one of"),
+        ({"distortion": PLUMB_BOB, "fisheye": True}, r"5 distortion coefficients: .*4 for a fisheye"),
+        ({"distortion": (0.1, math.nan, 0, 0)}, r"coefficients must be finite"),
+    ],
+)
+def test_values_no_camera_has_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        make(**changes)
+
+
+def test_distortion_is_kept_as_plain_floats():
+    camera = make(distortion=np.array(PLUMB_BOB))
+    assert camera.distortion == PLUMB_BOB
+    assert hash(camera) == hash(make(distortion=PLUMB_BOB))
+
+
+@pytest.mark.parametrize(
+    ("camera", "expected"),
+    [
+        (make(), False),
+        (make(distortion=(0.0,) * 5), False),
+        (make(distortion=PLUMB_BOB), True),
+        (make(fisheye=True), True),
+    ],
+)
+def test_is_distorted(camera, expected):
+    assert camera.is_distorted is expected
+
+
+def test_fov_of_90_degrees_has_a_focal_length_of_half_the_width():
+    camera = CameraModel.from_fov(641, 480, 90)
+    assert camera.fx == pytest.approx(320.5)
+    assert camera.fy == camera.fx
+    assert (camera.cx, camera.cy) == (320.0, 239.5)
+
+
+@pytest.mark.parametrize("degrees", [0, 180, -5, math.nan])
+def test_impossible_fields_of_view_are_refused(degrees):
+    with pytest.raises(InputError, match="must lie between 0 and 180"):
+        CameraModel.from_fov(640, 480, degrees)
+
+
+def test_rays_of_an_ideal_camera_reproject_to_their_pixels():
+    camera = make(width=33, height=21, cx=15.2, cy=9.9)
+    rays = camera.rays()
+    assert rays.shape == (21, 33, 2)
+    assert rays.dtype == np.float32
+    v, u = np.mgrid[:21, :33]
+    np.testing.assert_allclose(rays[..., 0] * camera.fx + camera.cx, u, atol=1e-4)
+    np.testing.assert_allclose(rays[..., 1] * camera.fy + camera.cy, v, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("distortion", "fisheye", "tolerance_px"),
+    [(PLUMB_BOB, False, 0.01), (RATIONAL, False, 0.01), (FISHEYE, True, 0.01)],
+)
+def test_rays_of_a_distorted_camera_project_back_through_opencv(distortion, fisheye, tolerance_px):
+    camera = make(distortion=distortion, fisheye=fisheye)
+    rays = camera.rays().astype(np.float64)
+    points = np.concatenate([rays, np.ones((*rays.shape[:2], 1))], -1).reshape(-1, 1, 3)
+    zero = np.zeros(3)
+    project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
+    pixels, _ = project(points, zero, zero, camera.matrix, np.array(distortion))
+    v, u = np.mgrid[: camera.height, : camera.width]
+    error = np.abs(pixels.reshape(480, 640, 2) - np.stack([u, v], -1))
+    assert error.max() < tolerance_px
+
+
+@given(
+    width=st.integers(8, 4000),
+    height=st.integers(8, 3000),
+    new_width=st.integers(8, 4000),
+    new_height=st.integers(8, 3000),
+)
+def test_resizing_keeps_the_viewing_cone(width, height, new_width, new_height):
+    camera = CameraModel(width=width, height=height, fx=500.0, fy=600.0, cx=width * 0.4, cy=height * 0.6)
+    resized = camera.resized(new_width, new_height)
+    # The ray through each edge of the image (half a pixel outside the outermost centres) stays what it was.
+    for edge in (0.0, 1.0):
+        before = (edge * width - 0.5 - camera.cx) / camera.fx, (edge * height - 0.5 - camera.cy) / camera.fy
+        after = (
+            (edge * new_width - 0.5 - resized.cx) / resized.fx,
+            (edge * new_height - 0.5 - resized.cy) / resized.fy,
+        )
+        assert after == pytest.approx(before, rel=1e-9, abs=1e-9)
+    back = resized.resized(width, height)
+    assert (back.fx, back.fy, back.cx, back.cy) == pytest.approx((camera.fx, camera.fy, camera.cx, camera.cy))
+
+
+def test_a_crop_sees_the_same_rays():
+    camera = make(distortion=PLUMB_BOB)
+    np.testing.assert_allclose(camera.cropped(100, 50, 64, 32).rays(), camera.rays()[50:82, 100:164], atol=1e-5)
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 10, 10), (0, 0, 641, 10), (600, 0, 41, 10), (0, 0, 0, 5)])
+def test_a_crop_outside_the_image_is_refused(box):
+    with pytest.raises(InputError, match=r"does not fit in an image of 640x480 px"):
+        make().cropped(*box)
+
+
+def test_rays_that_cannot_be_undistorted_are_nan():
+    strong = CameraModel(width=320, height=240, fx=100.0, fy=100.0, cx=160.0, cy=120.0, fisheye=True)
+    rays = strong.rays()
+    v, u = np.mgrid[:240, :320]
+    angle = np.hypot(u - 160, v - 120) / 100  # the equidistant lens without distortion: radius = f * angle
+    assert np.isnan(rays[angle > math.radians(89.5)]).all()
+    assert (angle > math.radians(89.5)).sum() > 1000
+    inside = angle < math.radians(85)
+    np.testing.assert_allclose(np.hypot(*rays[inside].T), np.tan(angle[inside]), rtol=1e-3, atol=1e-6)
