@@ -17,6 +17,7 @@ from prv2_ros.errors import InputError
 
 _DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
 _RAY_TOLERANCE_PX = 0.05
+_INTERPOLATION_TOLERANCE_PX = 0.01
 _RAY_STEP_PX = 8
 _MAX_RAY = 57.0  # 89 degrees off the axis: depth along z says nothing beyond
 
@@ -140,19 +141,25 @@ class CameraModel:
 def _interpolated_rays(camera: CameraModel) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Rays (H, W, 2) from those of every 8th pixel, with cubics between: undoing a distortion costs 2 us a pixel.
 
-    The mask (H, W) is true where all four by four nodes around a pixel are rays of their pixels. OpenCV's iteration
-    fails without a word in the far corners of strong lenses.
+    The mask (H, W) is true where all four by four nodes around a pixel are rays of their pixels, and the cubics
+    between them hold. OpenCV's iteration fails without a word in the far corners of strong lenses.
     """
     sides = (camera.width, camera.height)
     nodes = [np.arange(-1, (side - 1) // _RAY_STEP_PX + 3) * float(_RAY_STEP_PX) for side in sides]
     pixels = np.stack(np.meshgrid(*nodes), -1)
     coarse = _undistort(pixels, camera)
     hits = _hits(coarse, pixels, camera)
-    cells = np.lib.stride_tricks.sliding_window_view(hits, (4, 4)).all((-1, -2))
-    sure = cells.repeat(_RAY_STEP_PX, 0).repeat(_RAY_STEP_PX, 1)[: camera.height, : camera.width]
     coarse[~hits] = 0  # a NaN would spread over the whole product
     across, down = (_cubic_weights(side, len(n)) for side, n in zip(sides, nodes, strict=True))
-    return np.stack([down @ coarse[..., i] @ across.T for i in range(2)], -1), sure
+    rays = np.stack([down @ coarse[..., i] @ across.T for i in range(2)], -1)
+    cells = np.lib.stride_tricks.sliding_window_view(hits, (4, 4)).all((-1, -2)).copy()
+    # Cubics are worst half way between nodes: where they hold there, they hold.
+    half = slice(_RAY_STEP_PX // 2, None, _RAY_STEP_PX)
+    columns, rows = (np.arange(side, dtype=np.float64)[half] for side in sides)
+    centres = np.stack(np.meshgrid(columns, rows), -1)
+    cells[: len(rows), : len(columns)] &= _hits(rays[half, half], centres, camera, _INTERPOLATION_TOLERANCE_PX)
+    sure = cells.repeat(_RAY_STEP_PX, 0).repeat(_RAY_STEP_PX, 1)[: camera.height, : camera.width]
+    return rays, sure
 
 
 def _cubic_weights(length: int, nodes: int) -> NDArray[np.float64]:
@@ -170,10 +177,15 @@ def _cubic_weights(length: int, nodes: int) -> NDArray[np.float64]:
     return weights
 
 
-def _hits(rays: NDArray[np.float64], pixels: NDArray[np.float64], camera: CameraModel) -> NDArray[np.bool_]:
+def _hits(
+    rays: NDArray[np.float64],
+    pixels: NDArray[np.float64],
+    camera: CameraModel,
+    tolerance_px: float = _RAY_TOLERANCE_PX,
+) -> NDArray[np.bool_]:
     """Whether each ray (..., 2) leads forward and falls on its pixel (..., 2)."""
     with np.errstate(invalid="ignore", over="ignore"):
-        near = np.abs(_project(rays, camera) - pixels).max(-1) < _RAY_TOLERANCE_PX
+        near = np.abs(_project(rays, camera) - pixels).max(-1) < tolerance_px
         return np.asarray(near & (np.abs(rays).max(-1) < _MAX_RAY), np.bool_)
 
 

@@ -139,4 +139,5 @@ def test_rays_that_cannot_be_undistorted_are_nan():
     assert np.isnan(rays[angle > math.radians(89.5)]).all()
     assert (angle > math.radians(89.5)).sum() > 1000
     inside = angle < math.radians(85)
-    np.testing.assert_allclose(np.hypot(*rays[inside].T), np.tan(angle[inside]), rtol=1e-3, atol=1e-6)
+    # 0.01 px of interpolation are 1e-4 rad here.
+    np.testing.assert_allclose(np.arctan(np.hypot(*rays[inside].T)), angle[inside], rtol=0, atol=1.5e-4)

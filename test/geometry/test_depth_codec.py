@@ -35,8 +35,18 @@ def test_millimetres_are_the_nearest_whole_number_or_zero(depth_m):
 
 @pytest.mark.parametrize(
     ("metres", "code"),
-    [(math.nan, 0), (math.inf, 0), (-math.inf, 0), (-1.0, 0), (0.0, 0), (1.2344, 1234), (1.2346, 1235), (65.535, 65535)]
-    + [(65.536, 0), (1e30, 0)],
+    [
+        (math.nan, 0),
+        (math.inf, 0),
+        (-math.inf, 0),
+        (-1.0, 0),
+        (0.0, 0),
+        (1.2344, 1234),
+        (1.2346, 1235),
+        (65.535, 65535),
+        (65.536, 0),
+        (1e30, 0),
+    ],
 )
 def test_millimetre_codes(metres, code):
     assert to_millimetres(np.array([[metres]], np.float32)).item() == code
