@@ -9,7 +9,7 @@
 #
 # A ROS 2 that is sourced is used as it is: its Python, its rclpy, its numpy where that is 1.x. A torch that this Python
 # has already (a Jetson's own build) is used as it is too.
-set -euo pipefail
+set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
@@ -19,6 +19,7 @@ mode_file=$venv/.prv2_mode
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+trap 'say "stopped by an error (line $LINENO); the next run starts anew"' ERR
 
 ros_is_sourced() { [[ -n ${ROS_DISTRO:-} && -n ${AMENT_PREFIX_PATH:-} ]] && python3 -c 'import rclpy' 2>/dev/null; }
 
@@ -58,7 +59,7 @@ key() {
 
 complete() { [[ -f $stamp && ! -e $unfinished && $(<"$stamp") == "$(key)" ]] && "$venv/bin/python" -c '' 2>/dev/null; }
 
-has() { "$python" -c "import $1" 2>/dev/null; }
+has() { "$python" -c "import importlib.util as u, sys; sys.exit(u.find_spec('$1') is None)" 2>/dev/null; }
 
 # Prints the lock file less what this machine brings itself.
 wanted() {
@@ -128,7 +129,7 @@ main() {
     if command -v flock > /dev/null; then flock 9; fi
     if ! $fresh && complete; then return; fi
 
-    python=$(pick_python)
+    python=$(pick_python) || exit 1
     if has torch; then own_torch=true; fi
     if $sourced; then mode=system-ros; elif $own_torch; then mode=system; fi
     if $own_torch; then mode+=-torch; fi

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,18 @@ NOT_SHARED = re.compile(r"(^|/)(\.|__pycache__)")
 
 def shared_files() -> set[str]:
     """Files of the checkout, relative to it, that must land in share/prv2_ros."""
-    every = (path.relative_to(ROOT).as_posix() for name in SHARED_FOLDERS for path in (ROOT / name).rglob("*") if path.is_file())
+    every = (
+        path.relative_to(ROOT).as_posix()
+        for name in SHARED_FOLDERS
+        for path in (ROOT / name).rglob("*")
+        if path.is_file()
+    )
     return {name for name in every if not NOT_SHARED.search(name)}
 
 
 @pytest.fixture(scope="module")
-def manifest() -> ElementTree.Element:
-    return ElementTree.parse(ROOT / "package.xml").getroot()
+def manifest() -> ET.Element:
+    return ET.parse(ROOT / "package.xml").getroot()
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +70,8 @@ def prefix(source_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An installation by pip into a prefix of its own."""
     target = tmp_path_factory.mktemp("prefix")
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        + ["--no-build-isolation", "--no-index", "--ignore-installed", "--prefix", str(target), str(source_copy)],
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+        + ["--ignore-installed", "--prefix", str(target), str(source_copy)],
         check=True,
         capture_output=True,
         text=True,
@@ -74,21 +79,21 @@ def prefix(source_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_manifest_is_an_ament_python_package_of_format_3(manifest: ElementTree.Element):
+def test_manifest_is_an_ament_python_package_of_format_3(manifest: ET.Element):
     assert manifest.get("format") == "3"
     assert manifest.findtext("export/build_type") == "ament_python"
     assert manifest.findtext("license") == "Apache-2.0"
     assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
 
 
-def test_manifest_names_what_rosdep_must_install(manifest: ElementTree.Element):
+def test_manifest_names_what_rosdep_must_install(manifest: ET.Element):
     keys = {element.text for element in manifest if element.tag.endswith("depend")}
     wanted = {"rclpy", "sensor_msgs", "diagnostic_msgs", "cv_bridge", "sensor_msgs_py", "launch", "launch_ros"}
     wanted |= {"python3-numpy", "python3-opencv", "python3-pytest"}
     assert wanted <= keys
 
 
-def test_manifest_names_every_ros_package_that_the_code_imports(manifest: ElementTree.Element):
+def test_manifest_names_every_ros_package_that_the_code_imports(manifest: ET.Element):
     keys = {element.text for element in manifest if element.tag.endswith("depend")}
     suffixes = ("_msgs", "_interfaces")
     imported = set()
@@ -102,7 +107,7 @@ def test_manifest_names_every_ros_package_that_the_code_imports(manifest: Elemen
     assert imported <= keys
 
 
-def test_name_and_version_are_the_same_everywhere(manifest: ElementTree.Element, distribution: Distribution):
+def test_name_and_version_are_the_same_everywhere(manifest: ET.Element, distribution: Distribution):
     assert manifest.findtext("name") == distribution.get_name() == "prv2_ros"
     assert manifest.findtext("version") == distribution.get_version() == prv2_ros.__version__
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -178,4 +183,4 @@ def test_lock_files_hold_exact_versions_of_every_requirement():
 def test_shell_scripts_parse_and_can_be_run():
     for script in [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci" / "run"]:
         subprocess.run(["bash", "-n", str(script)], check=True)
-        assert "set -euo pipefail" in script.read_text(encoding="utf-8"), script
+        assert re.search(r"^set -E?euo pipefail$", script.read_text(encoding="utf-8"), re.MULTILINE), script

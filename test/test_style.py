@@ -21,7 +21,11 @@ def python_files() -> list[Path]:
 
 
 def shell_files() -> list[Path]:
-    return [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci" / "run", *sorted((ROOT / "requirements").glob("*.sh"))]
+    return [
+        *sorted((ROOT / "scripts").glob("*.sh")),
+        ROOT / ".ci" / "run",
+        *sorted((ROOT / "requirements").glob("*.sh")),
+    ]
 
 
 def long_functions(source: str, most: int = FUNCTION_LINES) -> Iterator[tuple[str, int]]:
@@ -89,7 +93,12 @@ def test_the_repository_names_no_path_of_one_machine():
     pattern = re.compile(r"(?<![\w.])/(?:work|root)/\w")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in [*python_files(), *shell_files(), *sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+        for path in [
+            *python_files(),
+            *shell_files(),
+            *sorted(ROOT.glob("*.md")),
+            *sorted((ROOT / "docs").rglob("*.md")),
+        ]
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if pattern.search(line)
     ]

@@ -15,9 +15,9 @@ PACKAGE = "prv2_ros"
 def models_folder() -> Path:
     """Return the folder with the weights that come with the package.
 
-    The environment variable PRV2_MODELS names another one. Otherwise the first of these that exists is taken: `models/`
-    beside the package in a checkout, `share/prv2_ros/models` of the prefix this module is installed in, of each prefix in
-    AMENT_PREFIX_PATH, and of `sys.prefix`.
+    The environment variable PRV2_MODELS names another one. Otherwise the first of these that exists is taken:
+    `models/` beside the package in a checkout, `share/prv2_ros/models` of the prefix this module is installed in, of
+    each prefix in AMENT_PREFIX_PATH, and of `sys.prefix`.
 
     Raises:
         WeightsError: PRV2_MODELS names no folder, or none of these places has one.
@@ -68,7 +68,7 @@ def _candidates(*package_folders: Path) -> Iterator[Path]:
     for package in package_folders:
         if (package.parent / "package.xml").is_file():
             yield package.parent
-        # <prefix>/lib/python3.x/site-packages/prv2_ros, or dist-packages below lib/python3/: look up, not at a fixed depth.
+        # <prefix>/lib/python3.x/site-packages/prv2_ros, or dist-packages at another depth: look at several above.
         for prefix in list(package.parents)[2:5]:
             yield prefix / "share" / PACKAGE
     for prefix_text in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):

@@ -38,7 +38,12 @@ def test_checkout():
 
 @pytest.mark.parametrize(
     "library",
-    ["lib/python3.11/site-packages", "lib/python3.10/dist-packages", "lib/python3/dist-packages", "local/lib/python3.12/dist-packages"],
+    [
+        "lib/python3.11/site-packages",
+        "lib/python3.10/dist-packages",
+        "lib/python3/dist-packages",
+        "local/lib/python3.12/dist-packages",
+    ],
 )
 def test_prefix_of_the_module_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str):
     install(tmp_path / "install", library, monkeypatch)
@@ -75,7 +80,7 @@ def test_environment_names_another_models_folder(tmp_path: Path, monkeypatch: py
 
 def test_wrong_environment_is_refused_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PRV2_MODELS", str(tmp_path / "missing"))
-    with pytest.raises(WeightsError, match=r"PRV2_MODELS is '.*missing', which is not a folder; correct it or unset it"):
+    with pytest.raises(WeightsError, match=r"PRV2_MODELS is '.*missing', which is not a folder; correct it or unset"):
         paths.models_folder()
 
 

@@ -1,0 +1,112 @@
+"""scripts/setup.sh in a small copy of the project: what it keeps, what a broken run leaves, what a second run does.
+
+The copy's lock file holds nothing to download. Packages come through PYTHONPATH, as ROS 2 brings its own, so that
+set-up takes them for the machine's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = next(Path(path) for path in sys.path if path.endswith("site-packages"))
+BASE_PYTHON = getattr(sys, "_base_executable", sys.executable)
+
+pytestmark = pytest.mark.skipif(
+    subprocess.run([BASE_PYTHON, "-c", "import ensurepip"], capture_output=True, check=False).returncode != 0,
+    reason="this Python has no ensurepip",
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy with the real scripts and the real package, and lock files without packages from an index."""
+    copy = tmp_path / "project"
+    for name in ("scripts", "prv2_ros", "resource", "requirements"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md"):
+        shutil.copy(ROOT / name, copy / name)
+    for name in ("lock.txt", "lock_numpy1.txt"):
+        (copy / "requirements" / name).write_text(
+            "# left out where they are there already\ntorch==0.0.1\nnvidia-nothing==0.0.1\nros-jazzy-rclpy==0.0.1\n"
+        )
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "python3").write_text(f'#!/bin/sh\nexec "{BASE_PYTHON}" "$@"\n')
+    (tools / "python3").chmod(0o755)
+    return copy
+
+
+def run_setup(project: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("ROS_", "AMENT_", "PRV2_"))}
+    inherited |= {
+        "PATH": f"{project.parent / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(PACKAGES),
+        "PIP_NO_INDEX": "1",
+    }
+    return subprocess.run(
+        ["bash", "scripts/setup.sh", *options],
+        cwd=project,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+
+
+def complete(project: Path) -> bool:
+    return (project / ".venv" / ".prv2_complete").is_file()
+
+
+@pytest.mark.slow
+def test_keeps_what_the_machine_has_and_believes_no_broken_run(project: Path):
+    pytest.importorskip("rclpy")
+    sourced = {"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": sys.prefix}
+    locks = [project / "requirements" / name for name in ("lock.txt", "lock_numpy1.txt")]
+    good = locks[0].read_text()
+    for lock in locks:
+        lock.write_text(good + "not-there==1.0\n")
+    broken = run_setup(project, **sourced)
+    assert broken.returncode != 0
+    assert "not-there" in broken.stderr
+    assert not complete(project)
+    (project / ".venv" / "left_over").touch()
+
+    for lock in locks:
+        lock.write_text(good)
+    mended = run_setup(project, **sourced)
+    assert mended.returncode == 0, mended.stderr
+    assert complete(project)
+    assert not (project / ".venv" / "left_over").exists()
+
+    # The lock's torch and rclpy do not exist, so they would have failed had they been asked for.
+    assert "ROS 2 sourced: true; torch of its own: true" in mended.stderr
+    assert "include-system-site-packages = true" in (project / ".venv" / "pyvenv.cfg").read_text()
+    assert list((project / ".venv").glob("lib/python3.*/site-packages/torch*")) == []
+    assert (project / ".venv" / "bin" / "prv2").exists()
+
+    # The same again: nothing to do, and nothing asked of pip.
+    (project / ".venv" / "left_over").touch()
+    again = run_setup(project, **sourced)
+    assert (again.returncode, again.stderr) == (0, "setup: .venv is up to date\n")
+    assert (project / ".venv" / "left_over").exists()
+
+
+def test_refuses_a_python_that_is_too_old_or_missing(project: Path):
+    done = run_setup(project, PRV2_PYTHON="/bin/false")
+    assert done.returncode == 1
+    assert done.stderr == "setup: PRV2_PYTHON=/bin/false is no Python 3.10 to 3.12\n"
+    assert not (project / ".venv").exists()
+
+
+def test_refuses_an_unknown_option(project: Path):
+    done = run_setup(project, "--frsh")
+    assert done.returncode == 1
+    assert done.stderr == "setup: unknown option --frsh; the only one is --fresh\n"
