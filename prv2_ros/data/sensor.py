@@ -1,0 +1,78 @@
+"""What a camera does to light: exposure, white balance, vignette, blur, noise, tone curve and JPEG."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorEffects:
+    """Strength of each effect; the defaults of `ideal` change nothing but the tone curve."""
+
+    exposure_ev: float = 0.0
+    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    vignette: float = 0.0
+    """Light lost in the corners, 0 to 1."""
+
+    blur_sigma_px: float = 0.0
+    motion_px: float = 0.0
+    """Length of the motion blur; horizontal."""
+
+    noise: float = 0.0
+    """Standard deviation of the noise at mid grey, as a share of full scale."""
+
+    contrast: float = 1.0
+    saturation: float = 1.0
+    jpeg_quality: int = 100
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, scale: float = 1.0) -> SensorEffects:
+        """Draw the effects of one camera; `scale` is the blur's, 1 for full-resolution frames."""
+        return cls(
+            exposure_ev=float(np.clip(rng.normal(0, 0.45), -1.3, 1.0)),
+            white_balance=(math.exp(rng.normal(0, 0.07)), 1.0, math.exp(rng.normal(0, 0.09))),
+            vignette=max(0.0, rng.normal(0.05, 0.15)),
+            blur_sigma_px=scale * float(rng.uniform(0.3, 0.8) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.6)),
+            motion_px=scale * float(rng.uniform(1, 5)) if rng.uniform() < 0.08 else 0.0,
+            noise=float(rng.exponential(0.008)),
+            contrast=math.exp(rng.normal(0, 0.15)),
+            saturation=math.exp(rng.normal(0, 0.25)),
+            jpeg_quality=int(rng.integers(60, 99)),
+        )
+
+
+def expose(linear_HW3: NDArray[np.float32], effects: SensorEffects, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Develop linear RGB (H, W, 3) into an 8-bit sRGB image, metered on the picture's mean."""
+    light = linear_HW3 * np.asarray(effects.white_balance, np.float32)
+    metered = float(np.minimum(light, 2.0).mean()) + 1e-4
+    light *= 0.2 / metered * 2.0**effects.exposure_ev
+    if effects.vignette > 0:
+        light *= _vignette(*light.shape[:2], effects.vignette)
+    if effects.motion_px > 1:
+        light = cv2.blur(light, (round(effects.motion_px), 1))
+    if effects.blur_sigma_px > 0.05:
+        light = cv2.GaussianBlur(light, (0, 0), effects.blur_sigma_px)
+    if effects.noise > 0:
+        shot = effects.noise * np.sqrt(np.maximum(light, 0.0) / 0.2 + 0.05)
+        light = light + shot * rng.standard_normal(light.shape, np.float32) * 0.2
+    light = light / (1 + 0.35 * np.maximum(light - 0.4, 0))  # a soft shoulder, or every lamp burns out
+    srgb = np.clip(light, 0, 1) ** (1 / 2.2)
+    grey = srgb.mean(-1, keepdims=True)
+    srgb = grey + effects.saturation * (srgb - grey)
+    srgb = 0.5 + effects.contrast * (srgb - 0.5)
+    image = (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if effects.jpeg_quality >= 100:
+        return image
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, effects.jpeg_quality])
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def _vignette(height: int, width: int, strength: float) -> NDArray[np.float32]:
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    return np.maximum(0.1, 1 - strength * (x * x + y * y) / 2)[..., None].astype(np.float32)

@@ -1,0 +1,152 @@
+"""A fixed bank of procedural textures with a mip pyramid, sampled without aliasing."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+SIZE_PX = 256
+_LEVELS = 8
+NOISE, BRICK, TILES, PLANKS, STRIPES, CELLS, SPECKLE, POSTER, LEAVES, CHECKER, WINDOWS, WEAVE = range(12)
+VARIANTS = 6
+"""Textures of each kind; texture id = kind * VARIANTS + variant."""
+
+
+def _spectral(rng: np.random.Generator, slope: float, stretch: float = 1.0) -> NDArray[np.float64]:
+    """Tileable noise with a power-law amplitude spectrum, ranked to an even histogram in [0, 1]."""
+    fy, fx = np.meshgrid(np.fft.fftfreq(SIZE_PX), np.fft.fftfreq(SIZE_PX), indexing="ij")
+    radius = np.hypot(fx * stretch, fy) + 1.0 / SIZE_PX
+    spectrum = np.fft.fft2(rng.standard_normal((SIZE_PX, SIZE_PX))) * radius**-slope
+    value = np.real(np.fft.ifft2(spectrum))
+    value = (value - value.mean()) / value.std()
+    return np.clip(0.5 + 0.22 * value, 0, 1)
+
+
+def _grid(rng: np.random.Generator, rows: int, columns: int, gap: float, shift: float) -> NDArray[np.float64]:
+    """Bricks, tiles or planks: cells of random brightness with dark or light joints."""
+    v, u = np.meshgrid(np.arange(SIZE_PX) / SIZE_PX, np.arange(SIZE_PX) / SIZE_PX, indexing="ij")
+    row = np.floor(v * rows).astype(int)
+    u = (u * columns + shift * (row % 2)) % columns
+    shade = rng.uniform(0.35, 1.0, (rows, columns))
+    value = shade[row, np.floor(u).astype(int)]
+    edge_u = np.minimum(u % 1, 1 - u % 1) / columns
+    edge_v = np.minimum((v * rows) % 1, 1 - (v * rows) % 1) / rows
+    return np.where(np.minimum(edge_u, edge_v) < gap, rng.choice([0.0, 0.1, 0.9]), value)
+
+
+def _cells(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Voronoi cells of random brightness, tileable."""
+    points = rng.uniform(0, SIZE_PX, (count, 2))
+    grid = np.stack(np.meshgrid(np.arange(SIZE_PX), np.arange(SIZE_PX), indexing="ij"), -1)
+    best = np.full((SIZE_PX, SIZE_PX), np.inf)
+    owner = np.zeros((SIZE_PX, SIZE_PX), int)
+    for k, point in enumerate(points):
+        delta = np.abs(grid - point)
+        distance = (np.minimum(delta, SIZE_PX - delta) ** 2).sum(-1)
+        owner = np.where(distance < best, k, owner)
+        best = np.minimum(best, distance)
+    return np.asarray(rng.uniform(0, 1, count)[owner])
+
+
+def _patches(rng: np.random.Generator, count: int, largest: float) -> NDArray[np.float64]:
+    """Overlapping rectangles in colour, for posters, screens and printed boxes; (S, S, 3)."""
+    image = np.ones((SIZE_PX, SIZE_PX, 3)) * rng.uniform(0, 1, 3)
+    for _ in range(count):
+        h, w = (np.exp(rng.uniform(math.log(0.01), math.log(largest), 2)) * SIZE_PX).astype(int) + 1
+        y, x = rng.integers(0, SIZE_PX - h + 1), rng.integers(0, SIZE_PX - w + 1)
+        image[y : y + h, x : x + w] = rng.uniform(0, 1, 3)
+    return image
+
+
+def _waves(rng: np.random.Generator, count: int, warp: float) -> NDArray[np.float64]:
+    """Stripes bent by noise."""
+    u = np.arange(SIZE_PX)[None, :] / SIZE_PX * count
+    return np.asarray(0.5 + 0.5 * np.sin(2 * np.pi * (u + warp * (_spectral(rng, 1.8) - 0.5))))
+
+
+def _leaves(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Many small bright strokes over dark, for foliage and grass."""
+    value = _spectral(rng, 0.7, rng.uniform(0.4, 2.5))
+    return np.asarray(np.clip((value - 0.45) * 3, 0, 1) * _spectral(rng, 1.5))
+
+
+def _facade(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Window panes in a wall: two storeys of dark panes with light frames."""
+    columns = int(rng.integers(2, 5))
+    v, u = np.meshgrid(np.arange(SIZE_PX) / SIZE_PX * 2 % 1, np.arange(SIZE_PX) / SIZE_PX * columns % 1, indexing="ij")
+    w, h = rng.uniform(0.25, 0.4), rng.uniform(0.25, 0.4)
+    pane = (np.abs(u - 0.5) < w) & (np.abs(v - 0.5) < h)
+    frame = (np.abs(u - 0.5) < w + 0.04) & (np.abs(v - 0.5) < h + 0.04)
+    return np.where(pane, 0.05 + 0.2 * _spectral(rng, 1.5), np.where(frame, 1.0, 0.6 + 0.2 * _spectral(rng, 1.0)))
+
+
+def _make(kind: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    fine = _spectral(rng, rng.uniform(0.4, 1.2))
+    count = int(rng.integers(2, 9))
+    if kind == NOISE:
+        value = _spectral(rng, rng.uniform(0.9, 2.2))
+    elif kind == BRICK:
+        value = 0.8 * _grid(rng, 2 * count, count, 0.006, 0.5) + 0.2 * fine
+    elif kind == TILES:
+        value = 0.85 * _grid(rng, count, count, 0.008, 0.0) + 0.15 * fine
+    elif kind == PLANKS:
+        value = 0.5 * _grid(rng, 2 * count, 1, 0.004, 0.37) + 0.5 * _spectral(rng, 1.3, 0.08)
+    elif kind == STRIPES:
+        value = _waves(rng, count, rng.choice([0.0, 0.5, 2.0]))
+    elif kind == CELLS:
+        value = 0.8 * _cells(rng, int(rng.integers(20, 150))) + 0.2 * fine
+    elif kind == SPECKLE:
+        value = _spectral(rng, rng.uniform(0.0, 0.5))
+    elif kind == POSTER:
+        return _patches(rng, int(rng.integers(20, 160)), rng.uniform(0.1, 0.6))
+    elif kind == LEAVES:
+        value = _leaves(rng)
+    elif kind == CHECKER:
+        cells = (np.arange(SIZE_PX) * count * 2 // SIZE_PX) % 2
+        value = (cells[:, None] ^ cells[None, :]).astype(float)
+    elif kind == WINDOWS:
+        value = _facade(rng)
+    else:
+        value = 0.5 * _waves(rng, 4 * count, 0.2) + 0.5 * _waves(rng, 4 * count, 0.2).T
+    return np.repeat(value[..., None], 3, -1)
+
+
+@cache
+def bank(device: torch.device) -> Tensor:
+    """All textures and their halved copies: (ids, texels of all levels, 3) float32 in [0, 1]; level 0 first."""
+    rng = np.random.default_rng(20260101)
+    maps = np.stack([_make(kind, rng) for kind in range(12) for _ in range(VARIANTS)])
+    level = torch.from_numpy(maps).float().permute(0, 3, 1, 2)
+    flat = []
+    for _ in range(_LEVELS):
+        flat.append(level.flatten(2))
+        level = torch.nn.functional.avg_pool2d(level, 2)
+    return torch.cat(flat, 2).permute(0, 2, 1).contiguous().to(device)
+
+
+def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor) -> Tensor:
+    """Bilinear lookup (N, 3) of textures `ids` (N,) at `u`, `v` (N,) in repeats, at the mip level of the footprint."""
+    table = bank(u.device)
+    level = texels_per_px.clamp(min=1.0).log2().round().clamp(max=_LEVELS - 1).long()
+    sizes = SIZE_PX >> torch.arange(_LEVELS, device=u.device)
+    starts = torch.cat([sizes.new_zeros(1), (sizes * sizes).cumsum(0)])[:-1]
+    size, start = sizes[level], starts[level]
+    x = u * size - 0.5
+    y = v * size - 0.5
+    x0, y0 = x.floor(), y.floor()
+    ax, ay = (x - x0)[:, None], (y - y0)[:, None]
+    xi, yi = x0.long(), y0.long()
+    base = ids * table.shape[1] + start
+    flat = table.view(-1, 3)
+
+    def texel(dx: int, dy: int) -> Tensor:
+        return flat[base + ((yi + dy) % size) * size + (xi + dx) % size]
+
+    top = torch.lerp(texel(0, 0), texel(1, 0), ax)
+    bottom = torch.lerp(texel(0, 1), texel(1, 1), ax)
+    return torch.lerp(top, bottom, ay)

@@ -1,0 +1,97 @@
+"""Scenes as the refiner meets them: an overview at network size and native-resolution tiles of the same picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from prv2_ros.data.frames import Frame, read_frame, write_frame
+from prv2_ros.data.raycast import Pinhole
+from prv2_ros.data.sensor import SensorEffects
+from prv2_ros.data.synthetic import picture, scene_of, view
+from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
+
+OVERVIEWS = ((640, 352), (640, 384), (576, 416))
+"""Width and height of the overviews, by seed."""
+
+TILE_PX = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileScene:
+    """Overview and tiles of one picture; where a tile lies follows from the two cameras."""
+
+    overview: Frame
+    tiles: tuple[Frame, ...]
+
+    def native_hw(self) -> tuple[int, int]:
+        """Height and width (px) of the whole picture at the tiles' resolution."""
+        scale = self.tiles[0].camera.fx / self.overview.camera.fx
+        return round(self.overview.camera.height * scale), round(self.overview.camera.width * scale)
+
+    def boxes_xywh(self) -> list[list[float]]:
+        """Box of each tile in native pixels (edges)."""
+        height, width = self.native_hw()
+        whole = self.overview.camera.resized(width, height)
+        return [
+            [whole.cx - tile.camera.cx, whole.cy - tile.camera.cy, tile.camera.width, tile.camera.height]
+            for tile in self.tiles
+        ]
+
+
+def render(seed: int, count: int = 3, *, device: str = "cpu") -> TileScene:
+    """Render the overview of a seed and `count` tiles of `TILE_PX` where its depth has the most edges."""
+    scene, fov_deg = scene_of(seed)
+    rng = np.random.default_rng([seed, 3])
+    effects = SensorEffects.random(rng)
+    width, height = OVERVIEWS[seed % len(OVERVIEWS)]
+    camera = CameraModel.from_fov(width, height, fov_deg)
+    # The overview is a shrunken picture: its blur and noise are averaged away, and its edges are soft.
+    shrunk = replace(effects, blur_sigma_px=0.45, motion_px=0.0, noise=effects.noise / 3, vignette=0.0)
+    image, depth_m = picture(scene, camera, shrunk, rng, device=device)
+    overview = Frame(name=f"{seed:08d}", image=image, depth_m=depth_m, camera=camera, kind=scene.kind)
+    scale = float(rng.choice([2.0, 3.0, 3.0, 4.0, 6.0]))
+    whole = camera.resized(round(width * scale), round(height * scale))
+    # Metering and tone must be the overview's: a tile is a part of that picture, not one of its own.
+    tiles = []
+    for k in range(count):
+        x, y = _busy_corner(scene, whole, rng)
+        cut = whole.cropped(x, y, TILE_PX, TILE_PX)
+        image, depth_m = picture(scene, cut, replace(effects, vignette=0.0), rng, device=device)
+        tiles.append(Frame(name=f"{seed:08d}-{k}", image=image, depth_m=depth_m, camera=cut, kind=scene.kind))
+    return TileScene(overview=overview, tiles=tuple(tiles))
+
+
+def _busy_corner(scene: object, whole: CameraModel, rng: np.random.Generator) -> tuple[int, int]:
+    """Top left pixel of the one of four random tiles with the most depth edges, judged on a few rays."""
+    best, corner = -1.0, (0, 0)
+    for _ in range(4):
+        x = int(rng.integers(0, whole.width - TILE_PX + 1))
+        y = int(rng.integers(0, whole.height - TILE_PX + 1))
+        small = whole.cropped(x, y, TILE_PX, TILE_PX).resized(32, 32)
+        pinhole = Pinhole(width=32, height=32, fx=small.fx, fy=small.fy, cx=small.cx, cy=small.cy)
+        with torch.inference_mode():
+            depth = view(scene, pinhole).depth_HW.clamp(max=1000.0).log()  # type: ignore[arg-type]
+        steps = (depth.diff(dim=0).abs() > 0.1).sum() + (depth.diff(dim=1).abs() > 0.1).sum()
+        if float(steps) > best:
+            best, corner = float(steps), (x, y)
+    return corner
+
+
+def write_tile_scene(folder: Path, scene: TileScene) -> None:
+    """Write the tiles, then the overview, whose JSON marks the scene as whole."""
+    for tile in scene.tiles:
+        write_frame(folder, tile)
+    write_frame(folder, scene.overview)
+
+
+def read_tile_scene(path: Path) -> TileScene:
+    """Read the scene whose overview's JSON this is."""
+    tiles = sorted(path.parent.glob(f"{path.stem}-*.json"))
+    if not tiles:
+        raise InputError(f"scene {path.stem} in {path.parent} has no tiles: write it with `prv2 synth --tiles`")
+    return TileScene(overview=read_frame(path), tiles=tuple(read_frame(tile) for tile in tiles))

@@ -1,0 +1,1 @@
+"""Cameras, tiles, point clouds and depth encodings: numpy only, no network and no ROS."""

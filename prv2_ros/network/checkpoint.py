@@ -1,0 +1,102 @@
+"""Models on disk: NAME.yaml (architecture, hash) beside NAME.safetensors (weights)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from prv2_ros.errors import WeightsError
+from prv2_ros.network.model import DepthModel, ModelSpec
+from prv2_ros.network.paths import models_folder
+
+
+def model_path(name_or_path: str) -> Path:
+    """Give the YAML file of a packaged model's name, or of a path to one."""
+    given = Path(name_or_path)
+    path = given if given.suffix in (".yaml", ".yml") else models_folder() / f"{name_or_path}.yaml"
+    if not path.is_file():
+        names = sorted(p.stem for p in models_folder().glob("*.yaml"))
+        raise WeightsError(f"no model {name_or_path!r}: give the path of a .yaml or one of {', '.join(names) or 'none'}")
+    return path
+
+
+def load_model(name_or_path: str = "default") -> DepthModel:
+    """Load a model for inference (float32, CPU).
+
+    Raises:
+        WeightsError: no such model, a description that cannot be read, or weights that are missing, altered,
+            truncated or of another architecture.
+
+    """
+    path = model_path(name_or_path)
+    try:
+        description = yaml.safe_load(path.read_text())
+        weights, expected = path.parent / description["weights"], description["sha256"]
+        spec = _spec(description["model"])
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise WeightsError(f"model {path}: not a model description ({error})") from error
+    try:
+        data = weights.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"model {path}: weights {weights.name} cannot be read ({error.strerror})") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise WeightsError(
+            f"model {path}: weights {weights.name} have sha256 {found[:12]}..., expected {expected[:12]}...: the file is "
+            "truncated or altered; restore it (git checkout, or install the package again)"
+        )
+    try:
+        state = load(data)
+    except SafetensorError as error:
+        raise WeightsError(f"model {path}: {weights.name} is no safetensors file ({error})") from error
+    model = DepthModel(spec)
+    _fill(model, state, path)
+    return model.eval()
+
+
+def _spec(values: dict[str, Any]) -> ModelSpec:
+    return ModelSpec(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def _fill(model: DepthModel, state: dict[str, Tensor], path: Path) -> None:
+    own = model.state_dict()
+    missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+    shapes = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in own if k in state and own[k].shape != state[k].shape]
+    if missing or unexpected or shapes:
+        raise WeightsError(
+            f"model {path}: weights are of another architecture: missing {missing[:3]}, unexpected {unexpected[:3]}, "
+            f"other shapes {shapes[:3]}"
+        )
+    model.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})
+
+
+def save_model(model: DepthModel, folder: Path, name: str) -> Path:
+    """Write NAME.safetensors and NAME.yaml; convolution weights in float16, the rest as it is.
+
+    The YAML comes last, so that a description never points at weights that are not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        key: (value.half() if value.ndim == 4 and value.dtype == torch.float32 else value).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    data = save(state)
+    spec = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in dataclasses.asdict(dataclasses.replace(model.spec, name=name)).items()
+    }
+    description = {"weights": f"{name}.safetensors", "sha256": hashlib.sha256(data).hexdigest(), "model": spec}
+    for ending, content in (("safetensors", data), ("yaml", yaml.safe_dump(description, sort_keys=False).encode())):
+        path = folder / f"{name}.{ending}"
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    return folder / f"{name}.yaml"

@@ -1,0 +1,86 @@
+"""`coarse_lite`: metric depth of the whole image from a light encoder and a top-down decoder.
+
+Depth is predicted for a camera of a fixed canonical focal length and scaled by the real one (the label transform of
+Metric3D, arXiv 2307.10984, section 3.1): a thing of size S at depth D covers f * S / D pixels, so what the pixels show fixes
+D / f, and depth_m = canonical_depth * f / f_canonical holds for wide and long lenses alike.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from prv2_ros.network.encoder import ImageEncoder
+from prv2_ros.network.layers import ContextBlock, ConvBlock, resize_like
+
+F_CANONICAL_PX = 500.0
+"""Focal length of the canonical camera at network resolution (px)."""
+
+FEATURE_CHANNELS = 32
+"""Channels of the features that the refiner gets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseOutput:
+    """What the coarse network says of an image at network size (h, w)."""
+
+    log_depth_B1hw: Tensor
+    """Natural logarithm of the depth in metres."""
+
+    features_BChw: Tensor
+    """Decoder features at a quarter of the network size."""
+
+
+class CoarseLite(nn.Module):
+    """Encoder, context at the coarsest scales, top-down decoder, log-depth head at stride 4."""
+
+    def __init__(self, encoder: str = "tf_efficientnet_lite0", widths: tuple[int, ...] = (48, 64, 96, 160)) -> None:
+        """Build with random weights; `widths` are the decoder's channels at stride 4, 8, 16 and 32."""
+        super().__init__()
+        self.encoder = ImageEncoder(encoder, 5)
+        skips = self.encoder.channels[1:]
+        self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(skips, widths, strict=True))
+        place = 2
+        self.place = nn.ModuleList(nn.Conv2d(place, w, 1) for w in widths[2:])
+        self.context = nn.ModuleList(
+            nn.Sequential(*(ContextBlock(w) for _ in range(3))) for w in widths[2:]
+        )
+        self.down = nn.ModuleList(nn.Conv2d(widths[k + 1], widths[k], 1) for k in range(3))
+        self.fuse = nn.ModuleList(
+            nn.Sequential(ConvBlock(w, w, 3), ConvBlock(w, w, 3)) for w in widths[:3]
+        )
+        self.features = ConvBlock(widths[0], FEATURE_CHANNELS)
+        self.head = nn.Conv2d(FEATURE_CHANNELS, 1, 3, 1, 1)
+        nn.init.constant_(self.head.bias, math.log(4.0))  # type: ignore[arg-type]
+
+    def forward(self, image_B3hw: Tensor, f_px_B: Tensor) -> CoarseOutput:
+        """Predict from RGB in 0..1 at network size (sides multiples of 32) and the focal length (px) at that size."""
+        maps = self.encoder(image_B3hw)[1:]
+        x = self.lateral[3](maps[3])
+        for level in (3, 2, 1, 0):
+            if level < 3:
+                x = resize_like(self.down[level](x), maps[level]) + self.lateral[level](maps[level])
+            if level >= 2:
+                x = x + self.place[level - 2](_pixel_offsets(x, 4 * 2**level))
+                x = self.context[level - 2](x)
+            if level < 3:
+                x = x + self.fuse[level](x)
+        features = self.features(x)
+        canonical = F.interpolate(self.head(features), image_B3hw.shape[-2:], mode="bilinear", align_corners=False)
+        log_scale = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)
+        return CoarseOutput(log_depth_B1hw=canonical.float() + log_scale, features_BChw=features)
+
+
+def _pixel_offsets(x: Tensor, stride: int) -> Tensor:
+    """Offset of each cell from the image centre in canonical focal lengths, (1, 2, h, w).
+
+    The cell's ray through the canonical camera: it tells floor from ceiling without knowledge of the lens.
+    """
+    h, w = x.shape[-2:]
+    u = (torch.arange(w, device=x.device, dtype=x.dtype) - (w - 1) / 2) * stride / F_CANONICAL_PX
+    v = (torch.arange(h, device=x.device, dtype=x.dtype) - (h - 1) / 2) * stride / F_CANONICAL_PX
+    return torch.stack([u.expand(h, w), v[:, None].expand(h, w)])[None]

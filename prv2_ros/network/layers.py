@@ -1,0 +1,44 @@
+"""Small convolutional blocks that the networks share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvBlock(nn.Sequential):
+    """Convolution, batch norm and ReLU6-free activation; `groups` for depthwise."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> None:
+        """Build with `same` padding."""
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ContextBlock(nn.Module):
+    """Large depthwise kernel and a pointwise bottleneck with a residual (after ConvNeXt, arXiv 2201.03545)."""
+
+    def __init__(self, channels: int, kernel: int = 7, expansion: int = 2) -> None:
+        """Build; starts close to the identity."""
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, kernel, 1, kernel // 2, groups=channels, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.widen = nn.Conv2d(channels, expansion * channels, 1)
+        self.narrow = nn.Conv2d(expansion * channels, channels, 1)
+        self.scale = nn.Parameter(torch.full((1, channels, 1, 1), 0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape (B, C, h, w)."""
+        y = self.narrow(F.relu(self.widen(self.norm(self.depthwise(x)))))
+        return x + self.scale * y
+
+
+def resize_like(x: Tensor, like: Tensor) -> Tensor:
+    """Resample (B, C, h, w) bilinearly to the height and width of `like`."""
+    if x.shape[-2:] == like.shape[-2:]:
+        return x
+    return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,55 @@
+"""The whole depth network: coarse pass over the image, refinement of native-resolution tiles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from prv2_ros.network.coarse_lite import CoarseLite, CoarseOutput
+from prv2_ros.network.refiner_realtime import RefinerRealtime
+
+STRIDE_PX = 32
+"""Sides of network images and tiles are multiples of this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Architecture of a model; with the weights it is the model."""
+
+    name: str = "default"
+    coarse_encoder: str = "tf_efficientnet_lite0"
+    coarse_widths: tuple[int, ...] = (48, 64, 96, 160)
+    refiner_encoder: str = "tf_efficientnet_lite0"
+    refiner_widths: tuple[int, ...] = (24, 32, 48, 64)
+    coarse_area_px: int = 384 * 640
+    """Area of the coarse network's input; the aspect ratio follows the image."""
+
+
+class DepthModel(nn.Module):
+    """`coarse_lite` and `refiner_realtime` of one specification."""
+
+    def __init__(self, spec: ModelSpec | None = None) -> None:
+        """Build with random weights."""
+        super().__init__()
+        self.spec = spec or ModelSpec()
+        self.coarse = CoarseLite(self.spec.coarse_encoder, self.spec.coarse_widths)
+        self.refiner = RefinerRealtime(self.spec.refiner_encoder, self.spec.refiner_widths)
+
+    def network_size(self, width: int, height: int) -> tuple[int, int]:
+        """(height, width) of the coarse network's input for an image: its aspect ratio, multiples of 32."""
+        scale = math.sqrt(self.spec.coarse_area_px / (width * height))
+        h = max(STRIDE_PX, round(height * scale / STRIDE_PX) * STRIDE_PX)
+        w = max(STRIDE_PX, round(width * scale / STRIDE_PX) * STRIDE_PX)
+        return h, w
+
+    def predict_coarse(self, image_B3hw: Tensor, f_px_B: Tensor) -> CoarseOutput:
+        """Coarse log depth and features of RGB images in 0..1 at network size; focal length (px) at that size."""
+        output: CoarseOutput = self.coarse(image_B3hw, f_px_B)
+        return output
+
+    def refine(self, image_B3HW: Tensor, log_coarse_B1HW: Tensor, features_BChw: Tensor) -> Tensor:
+        """Refined log depth (B, 1, H, W) of native-resolution tiles; features cropped to (H/8, W/8)."""
+        output: Tensor = self.refiner(image_B3HW, log_coarse_B1HW, features_BChw)
+        return output

@@ -1,0 +1,65 @@
+"""Losses on log depth.
+
+All take log depth in natural-log metres, shape (B, 1, H, W), and the truth with +inf where there is sky and NaN where there is
+no truth. Each sample weighs the same, however many of its pixels are valid.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SKY_M = 250.0
+"""Depth (m) from which on a prediction for the sky is right."""
+
+
+def sample_mean(value: Tensor, valid: Tensor) -> Tensor:
+    """Mean over the valid pixels of each sample, then over samples (those without any count as zero)."""
+    total = torch.where(valid, value, 0.0).flatten(1).sum(1)
+    return (total / valid.flatten(1).sum(1).clamp(min=1)).mean()
+
+
+def log_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
+    """Mean absolute error of the log depth (metric scale counts)."""
+    valid = torch.isfinite(log_true)
+    return sample_mean((log_pred - torch.where(valid, log_true, 0.0)).abs(), valid)
+
+
+def scale_invariant(log_pred: Tensor, log_true: Tensor) -> Tensor:
+    """Mean absolute deviation of the log error from its mean over the sample: the shape without the scale."""
+    valid = torch.isfinite(log_true)
+    error = torch.where(valid, log_pred - torch.where(valid, log_true, 0.0), 0.0)
+    count = valid.flatten(1).sum(1).clamp(min=1).view(-1, 1, 1, 1)
+    mean = error.sum((1, 2, 3), keepdim=True) / count
+    return sample_mean((error - mean).abs(), valid)
+
+
+def gradient(log_pred: Tensor, log_true: Tensor, scales: int = 4) -> Tensor:
+    """Mean absolute difference of the spatial gradients at strides 1, 2, 4, ... (MegaDepth, arXiv 1804.00607, eq. 4)."""
+    valid = torch.isfinite(log_true)
+    error = torch.where(valid, log_pred - torch.where(valid, log_true, 0.0), 0.0)
+    total = error.new_zeros(())
+    for k in range(scales):
+        step = 2**k
+        e, v = error[..., ::step, ::step], valid[..., ::step, ::step]
+        total = total + sample_mean((e[..., 1:] - e[..., :-1]).abs(), v[..., 1:] & v[..., :-1])
+        total = total + sample_mean((e[..., 1:, :] - e[..., :-1, :]).abs(), v[..., 1:, :] & v[..., :-1, :])
+    return total / scales
+
+
+def sky(log_pred: Tensor, log_true: Tensor) -> Tensor:
+    """Shortfall below `SKY_M` where the truth is the sky; further away is as right."""
+    shortfall = F.relu(math.log(SKY_M) - log_pred)
+    return sample_mean(shortfall, torch.isposinf(log_true))
+
+
+def edge_weight(log_true: Tensor, radius: int = 3, jump: float = 0.08) -> Tensor:
+    """1 within `radius` px of a step of more than `jump` in log depth (or of the sky's border), else 0."""
+    filled = torch.nan_to_num(log_true, nan=0.0, posinf=math.log(2 * SKY_M)).clamp(-3, 7)
+    high = F.max_pool2d(filled, 3, 1, 1)
+    low = -F.max_pool2d(-filled, 3, 1, 1)
+    edge = ((high - low) > jump).to(log_true.dtype)
+    return F.max_pool2d(edge, 2 * radius + 1, 1, radius)

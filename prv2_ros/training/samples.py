@@ -1,0 +1,85 @@
+"""From frames to training samples: crops, zooms and colour changes that keep the geometry true."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from prv2_ros.data.frames import Frame
+
+F_RANGE_PX = (180.0, 1150.0)
+"""Focal lengths at network size that inference meets: 30 to 110 degrees at about 640 px, and smaller frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseSample:
+    """One training image of the coarse network."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3) RGB."""
+
+    log_depth: NDArray[np.float32]
+    """(H, W) natural log of metres; inf for sky."""
+
+    f_px: float
+
+
+def log_truth(depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log depth with the sky kept infinite and whatever is not positive NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(depth_m > 0, np.log(depth_m), np.nan).astype(np.float32)
+
+
+def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generator) -> CoarseSample:
+    """Cut a window of the size's shape out of a frame, resize it, flip and recolour it.
+
+    The window is as large as fits or smaller: a crop is what a longer lens sees, as its focal length says.
+    """
+    height, width = frame.depth_m.shape
+    out_h, out_w = size_hw
+    largest = min(width / out_w, height / out_h)
+    shrink = 1.0 if rng.uniform() < 0.5 else math.exp(rng.uniform(math.log(0.55), 0))
+    f_full = frame.camera.fx / largest  # focal length at the output's size when the window is the largest
+    shrink = min(1.0, max(shrink, f_full / F_RANGE_PX[1]))
+    w, h = max(1, round(out_w * largest * shrink)), max(1, round(out_h * largest * shrink))
+    # Windows stay near the optical axis: the network takes the image centre for the principal point.
+    x = int(np.clip(round((width - w) / 2 + rng.normal(0, 0.06) * width), 0, width - w))
+    y = int(np.clip(round((height - h) / 2 + rng.normal(0, 0.06) * height), 0, height - h))
+    image, depth = frame.image[y : y + h, x : x + w], frame.depth_m[y : y + h, x : x + w]
+    shrinking = w > out_w
+    image = cv2.resize(image, (out_w, out_h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    depth = cv2.resize(depth, (out_w, out_h), interpolation=cv2.INTER_NEAREST)
+    if rng.uniform() < 0.5:
+        image, depth = image[:, ::-1], depth[:, ::-1]
+    return CoarseSample(
+        image=recolour(np.ascontiguousarray(image), rng),
+        log_depth=log_truth(np.ascontiguousarray(depth)),
+        f_px=frame.camera.fx * out_w / w,
+    )
+
+
+def recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Change brightness, contrast, colour and sharpness as cameras and their settings do."""
+    if rng.uniform() < 0.25:
+        return image
+    gain = np.exp(rng.normal(0, 0.08, 3)) * math.exp(rng.normal(0, 0.18))
+    table = np.arange(256)[:, None] / 255.0 * gain
+    table = np.clip(table, 0, 1) ** math.exp(rng.normal(0, 0.2))
+    table = np.clip(0.5 + (table - 0.5) * math.exp(rng.normal(0, 0.15)), 0, 1)
+    image = cv2.LUT(image, np.rint(table * 255).astype(np.uint8)[:, None, :])
+    if rng.uniform() < 0.6:  # towards or away from grey, and turned in hue
+        grey = image.mean(-1, keepdims=True)
+        strength = 0.0 if rng.uniform() < 0.12 else math.exp(rng.normal(0, 0.35))
+        image = np.clip(grey + strength * (image - grey), 0, 255).astype(np.uint8)
+    if rng.uniform() < 0.15:
+        image = np.ascontiguousarray(image[..., rng.permutation(3)])
+    if rng.uniform() < 0.2:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
+    if rng.uniform() < 0.25:
+        noise = rng.normal(0, rng.exponential(4.0) + 0.5, image.shape)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(image)

@@ -1,0 +1,108 @@
+"""What each stage trains and minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from prv2_ros.network.align import crop_aligned
+from prv2_ros.network.model import DepthModel
+from prv2_ros.training import losses
+from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.feed import Batch
+
+Figures = dict[str, float]
+Step = Callable[[DepthModel, Batch], tuple[Tensor, Figures]]
+
+
+def coarse_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
+    """Loss of the coarse network on whole images: metric log depth, shape, gradients, sky."""
+    image = batch["image"].float().div_(255).contiguous(memory_format=torch.channels_last)
+    truth = batch["log_depth"]
+    log_pred = model.predict_coarse(image, batch["f_px"]).log_depth_B1hw
+    metric, shape = losses.log_l1(log_pred, truth), losses.scale_invariant(log_pred, truth)
+    edges, sky = losses.gradient(log_pred, truth), losses.sky(log_pred, truth)
+    total = metric + 0.5 * shape + 0.5 * edges + 0.2 * sky
+    return total, {
+        "log_l1": float(metric.detach()),
+        "shape": float(shape.detach()),
+        "grad": float(edges.detach()),
+        "sky": float(sky.detach()),
+    }
+
+
+def refiner_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
+    """Loss of the refiner on native tiles, the coarse network held fixed; edges count more."""
+    with torch.no_grad():
+        overview = batch["overview"].float().div_(255).contiguous(memory_format=torch.channels_last)
+        coarse = model.predict_coarse(overview, batch["f_px"])
+        native = (int(batch["native_hw"][0]), int(batch["native_hw"][1]))
+        tile = (batch["image"].shape[-2], batch["image"].shape[-1])
+        log_coarse = crop_aligned(coarse.log_depth_B1hw, batch["boxes"], native, tile)
+        features = crop_aligned(coarse.features_BChw.float(), batch["boxes"], native, (tile[0] // 8, tile[1] // 8))
+    truth = batch["log_depth"]
+    image = batch["image"].float().div_(255).contiguous(memory_format=torch.channels_last)
+    log_pred = model.refine(image, log_coarse, features)
+    near = losses.edge_weight(truth)
+    valid = torch.isfinite(truth)
+    filled = torch.where(valid, truth, 0.0)
+    error, before = (log_pred - filled).abs(), (log_coarse - filled).abs()
+    everywhere = losses.sample_mean(error, valid)
+    at_edges = losses.sample_mean(error, valid & (near > 0))
+    total = everywhere + at_edges + losses.gradient(log_pred, truth, scales=3) + 0.2 * losses.sky(log_pred, truth)
+    with torch.no_grad():
+        edges_before = float(losses.sample_mean(before, valid & (near > 0)))
+        all_before = float(losses.sample_mean(before, valid))
+    return total, {
+        "all": float(everywhere.detach()),
+        "all_coarse": all_before,
+        "edge": float(at_edges.detach()),
+        "edge_coarse": edges_before,
+    }
+
+
+STEPS: dict[str, Step] = {"coarse": coarse_step, "refiner": refiner_step}
+
+
+def trained_part(model: DepthModel, stage: str) -> nn.Module:
+    """Give the module that a stage changes."""
+    return model.coarse if stage == "coarse" else model.refiner
+
+
+def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
+    """Put the stage's part in training mode; encoders keep ImageNet's normalisation and their frozen layers.
+
+    Batches on small machines are too small for batch statistics of a pretrained encoder, and its first layers (edges and
+    colours) transfer as they are: both cost much time at high resolution and gain nothing.
+    """
+    model.eval()
+    part = trained_part(model, config.stage)
+    part.train()
+    encoder = part.get_submodule("encoder")
+    encoder.eval()
+    for name, parameter in encoder.named_parameters():
+        if any(name.startswith(f"body.{frozen}") for frozen in config.frozen):
+            parameter.requires_grad_(False)
+
+
+def parameter_groups(model: DepthModel, config: TrainConfig) -> list[dict[str, object]]:
+    """Parameters of the stage: the pretrained encoder learns more slowly, norms and biases do not decay."""
+    part = trained_part(model, config.stage)
+    groups = []
+    for encoder in (True, False):
+        for decays in (True, False):
+            chosen = [
+                p
+                for name, p in part.named_parameters()
+                if p.requires_grad and name.startswith("encoder.") == encoder and (p.ndim > 1) == decays
+            ]
+            groups.append(
+                {
+                    "params": chosen,
+                    "lr_share": config.encoder_rate if encoder else 1.0,
+                    "weight_decay": config.weight_decay if decays else 0.0,
+                }
+            )
+    return groups
