@@ -221,6 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is interrupted; 1, with one line on stderr, where it cannot start."""
     node: DepthNode | None = None
     try:
+        qos.publish_asynchronously()
         rclpy.init(args=arguments)
         node = DepthNode()
         rclpy.spin(node)

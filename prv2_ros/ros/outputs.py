@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image, PointCloud2, PointField
 
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.geometry.depth_codec import to_millimetres
+from prv2_ros.geometry.depth_codec import set_nan, to_millimetres
 from prv2_ros.geometry.pointcloud import depth_to_points
 from prv2_ros.ros.buffers import MessageBuffer
 
 POINT_STEP = 16
 """Bytes of one point: x, y, z and rgb as float32."""
 
-_BAND_ROWS = 64
+_BAND_ROWS = 32
 
 
 class DepthWriter:
@@ -64,17 +64,19 @@ class DepthWriter:
 
 def limit_range(depth_m: NDArray[np.float32], min_m: float, max_m: float, far: float, out: NDArray[np.float32]) -> None:
     """Copy (H, W) depth to `out` with NaN below `min_m` and `far` above `max_m`; NaN stays NaN."""
-    # The test reads each value once; most frames have nothing out of range and need no mask.
-    if cv2.checkRange(depth_m, minVal=min_m, maxVal=float(np.nextafter(np.float32(max_m), np.float32(np.inf))))[0]:
-        np.copyto(out, depth_m)
-        return
-    low, high, fill = np.float32(min_m), np.float32(max_m), np.float32(far)
+    low, high = np.float32(min_m), np.float32(max_m)
+    # Bands of rows keep the intermediates in the cache; most bands have nothing out of range.
     for band in range(0, len(depth_m), _BAND_ROWS):
-        rows = slice(band, band + _BAND_ROWS)
-        values, kept = depth_m[rows], out[rows]
+        values, kept = depth_m[band : band + _BAND_ROWS], out[band : band + _BAND_ROWS]
         np.copyto(kept, values)
-        kept[values < low] = np.nan
-        kept[values > high] = fill
+        beyond, below = values > high, values < low
+        if beyond.any():
+            if math.isnan(far):
+                set_nan(kept, beyond)
+            else:
+                kept[beyond] = far
+        if below.any():
+            set_nan(kept, below)
 
 
 class CloudWriter:
@@ -120,7 +122,7 @@ class CloudWriter:
         rows, columns = rays.shape[:2]
         points = self._buffer.view((rows, columns, 4), np.float32)
         depth_to_points(depth_m, camera, stride=stride, min_m=min_m, max_m=max_m, rays=rays, out=points[..., :3])
-        points.view(np.uint32)[..., 3] = packed_rgb(image_rgb[::stride, ::stride])
+        write_rgb(image_rgb, stride, points.view(np.uint32)[..., 3])
         message = self._message
         message.header = header
         message.height, message.width = rows, columns
@@ -129,12 +131,19 @@ class CloudWriter:
         return message
 
 
-def packed_rgb(image_rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Return (H, W) uint32 0x00RRGGBB, the bits that RViz and PCL read from a float32 field `rgb`.
+def write_rgb(image_rgb: NDArray[np.uint8], stride: int, out: NDArray[np.uint32]) -> None:
+    """Write every `stride`-th pixel as 0x00RRGGBB, the bits that RViz and PCL read from a float32 field `rgb`.
 
     The top byte stays zero: with an alpha of 255 the bits would be those of a NaN, which filters drop.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB.
+        stride: step between pixels, both ways.
+        out: (ceil(H / stride), ceil(W / stride)) uint32 to fill.
+
     """
-    bgra = cv2.cvtColor(np.ascontiguousarray(image_rgb), cv2.COLOR_RGB2BGRA)
-    packed = bgra.view("<u4")[..., 0]
-    packed &= np.uint32(0x00FFFFFF)
-    return packed  # type: ignore[no-any-return]
+    # Whole rows to four bytes a pixel first: picking single numbers is fast, picking groups of three bytes is not.
+    for band in range(0, len(out), _BAND_ROWS):
+        rows = image_rgb[band * stride : (band + _BAND_ROWS) * stride : stride]
+        pixels = cv2.cvtColor(rows, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
+        np.bitwise_and(pixels[:, ::stride], np.uint32(0x00FFFFFF), out=out[band : band + _BAND_ROWS])

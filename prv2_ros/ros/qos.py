@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,15 @@ try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+def publish_asynchronously() -> None:
+    """Have Fast DDS send in a thread of its own; call before the first publisher. The user's own choice stays.
+
+    Otherwise `publish` returns when the last fragment is written, and holds Python's lock for all that time:
+    twice as long for an 8 MB image.
+    """
+    os.environ.setdefault("RMW_FASTRTPS_PUBLICATION_MODE", "ASYNCHRONOUS")
+
 
 Report = Callable[[str], None]
 
