@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs the depth node on real messages and leaves demo/index.html, which opens offline. Sets up .venv first where needed.
+# What went in, what came back and the logs lie beside it. `bash scripts/demo.sh --help` lists the options.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+bash "$root/scripts/setup.sh"
+cd "$root"
+export PYTHONPATH="$root/scripts${PYTHONPATH:+:$PYTHONPATH}"
+exec "$root/.venv/bin/python" -m demo "$@"

@@ -1,0 +1,1 @@
+"""Parts of scripts/demo.sh: inputs in bags, the exchange with the node, the check against truth, and the page."""
