@@ -1,7 +1,7 @@
 """Bytes of outgoing messages, kept from frame to frame.
 
-A fresh buffer of some megabytes costs more in page faults than filling it, so each publisher owns one and
-writes into it through a numpy view. That is safe because `publish` serialises before it returns.
+A fresh buffer of some megabytes costs more in page faults than filling it, so each publisher keeps one message
+and writes into its bytes through a numpy view. That is safe because `publish` serialises before it returns.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class MessageBuffer:
-    """An `array.array` of bytes for a message's `data` field, and the numpy view that fills it."""
+    """The `data` field of one message as numpy arrays."""
 
-    def __init__(self) -> None:
-        self.data = array.array("B")
+    def __init__(self, message: Any) -> None:
+        """Take a message with a field `data` of type uint8[]; nobody else may assign to that field."""
+        self._message = message
         self._view: NDArray[Any] = np.empty(0, np.uint8)
 
     def view(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """Return a writable view of `data` with this shape and dtype; `data` is new only where the size changed."""
+        """Return a writable view of the message's bytes; they are new only where their number changed."""
         kind = np.dtype(dtype)
         if self._view.shape == shape and self._view.dtype == kind:
             return self._view
         size = int(np.prod(shape)) * kind.itemsize
-        if len(self.data) != size:
-            # A new object, not a resize: an earlier view still holds the old one.
-            self.data = array.array("B", bytes(size))
-        self._view = np.frombuffer(self.data, kind).reshape(shape)
+        if len(self._message.data) != size:
+            self._message.data = array.array("B", bytes(size))
+        # Of the field, not of what was assigned: newer message classes copy an assigned array.
+        self._view = np.frombuffer(self._message.data, kind).reshape(shape)
         return self._view

@@ -26,7 +26,7 @@ class DepthWriter:
 
     def __init__(self) -> None:
         self._message = Image()
-        self._buffer = MessageBuffer()
+        self._buffer = MessageBuffer(self._message)
         self._metres: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
     def write(
@@ -57,8 +57,6 @@ class DepthWriter:
         else:
             limit_range(depth_m, min_m, max_m, far, self._buffer.view((height, width), np.float32))
         message.step = width * (2 if encoding == "16UC1" else 4)
-        # Assigning even the same array is cheap: the setter takes an array.array as it is.
-        message.data = self._buffer.data
         return message
 
 
@@ -83,7 +81,6 @@ class CloudWriter:
     """Fills one PointCloud2 message; the message and its bytes are used again for the next frame."""
 
     def __init__(self) -> None:
-        self._buffer = MessageBuffer()
         message = PointCloud2()
         message.fields = [
             PointField(name=name, offset=offset, datatype=PointField.FLOAT32, count=1)
@@ -93,6 +90,7 @@ class CloudWriter:
         message.is_bigendian = False
         message.is_dense = False
         self._message = message
+        self._buffer = MessageBuffer(message)
 
     def write(
         self,
@@ -127,7 +125,6 @@ class CloudWriter:
         message.header = header
         message.height, message.width = rows, columns
         message.row_step = POINT_STEP * columns
-        message.data = self._buffer.data
         return message
 
 

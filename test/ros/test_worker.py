@@ -1,0 +1,82 @@
+"""The inference thread: newest item first and only, nothing lost from the books."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from prv2_ros.ros.worker import NewestFrameWorker
+
+
+class Gate:
+    """A process function that waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.started = threading.Semaphore(0)
+        self.open = threading.Semaphore(0)
+
+    def __call__(self, item: int) -> None:
+        self.started.release()
+        assert self.open.acquire(timeout=10)
+        self.done.append(item)
+
+
+def test_newest_waiting_item_replaces_older_ones() -> None:
+    gate = Gate()
+    worker = NewestFrameWorker(gate)
+    assert worker.submit(0) is None
+    assert gate.started.acquire(timeout=5)
+    assert [worker.submit(n) for n in (1, 2, 3)] == [None, 1, 2]
+    assert worker.pending() == 2
+    gate.open.release()
+    assert gate.started.acquire(timeout=5)
+    gate.open.release()
+    assert worker.stop() is None
+    assert gate.done == [0, 3]
+
+
+def test_stop_ends_the_current_item_and_gives_the_waiting_one_back() -> None:
+    gate = Gate()
+    worker = NewestFrameWorker(gate)
+    worker.submit(7)
+    assert gate.started.acquire(timeout=5)
+    worker.submit(8)
+    gate.open.release()
+    assert worker.stop() == 8
+    assert gate.done == [7]
+    assert worker.submit(9) == 9
+    assert worker.pending() == 0
+
+
+def test_stop_that_takes_too_long_says_so() -> None:
+    gate = Gate()
+    worker = NewestFrameWorker(gate)
+    worker.submit(1)
+    assert gate.started.acquire(timeout=5)
+    with pytest.raises(TimeoutError, match=r"did not end within 0\.05 s"):
+        worker.stop(timeout_s=0.05)
+    gate.open.release()
+
+
+def test_every_item_is_processed_or_given_back_once() -> None:
+    seen: list[int] = []
+
+    def process(item: int) -> None:
+        time.sleep(0.0005)
+        seen.append(item)
+
+    worker = NewestFrameWorker(process)
+    returned = []
+    for item in range(500):
+        replaced = worker.submit(item)
+        if replaced is not None:
+            returned.append(replaced)
+        time.sleep(0.0001)
+    left = worker.stop()
+    returned += [] if left is None else [left]
+    assert sorted(seen + returned) == list(range(500))
+    assert seen == sorted(seen)
+    assert len(seen) > 10
