@@ -73,7 +73,11 @@ wanted() {
 make_venv() {
     local options=()
     [[ $mode == *system* ]] && options+=(--system-site-packages)
+    # Whenever this is cut short, what is left has no Python or is marked unfinished, so the next run starts anew.
+    rm -f "$stamp" "$venv/bin/python"
     rm -rf "$venv"
+    mkdir "$venv"
+    touch "$unfinished"
     say "making .venv with $("$python" -V) ($python)"
     if has ensurepip; then
         "$python" -m venv "${options[@]}" "$venv"
