@@ -7,11 +7,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Log
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -79,7 +80,7 @@ def reliable(depth: int = 10) -> QoSProfile:
 class Partner:
     """Publishes the inputs and keeps what the outputs bring."""
 
-    KINDS = {"depth/image_rect": Image, "depth/camera_info": CameraInfo, "points": PointCloud2}
+    KINDS: ClassVar = {"depth/image_rect": Image, "depth/camera_info": CameraInfo, "points": PointCloud2}
 
     def __init__(self, context: Any, *, listen: tuple[str, ...] = tuple(KINDS), keep: bool = True) -> None:
         self.node = Node("partner", context=context)
@@ -91,6 +92,8 @@ class Partner:
         self.keep = keep
         for topic in listen:
             self.node.create_subscription(self.KINDS[topic], topic, self._keeper(topic), reliable())
+        self.log: list[str] = []
+        self.node.create_subscription(Log, "/rosout", self._keep_log, reliable(100))
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._keeper("/diagnostics"), reliable())
 
     def _keeper(self, topic: str) -> Callable[[Any], None]:
@@ -101,6 +104,10 @@ class Partner:
                 self.received[topic].append(message)
 
         return keep
+
+    def _keep_log(self, message: Log) -> None:
+        if message.name.endswith("depth_node"):
+            self.log.append(message.msg)
 
     @property
     def depths(self) -> list[Image]:
@@ -153,7 +160,11 @@ class Live:
 
 
 def _outputs(partner: Partner) -> list[Any]:
-    return [_Count(partner.node, s.topic_name) for s in partner.node.subscriptions if "diagnostics" not in s.topic_name]
+    return [
+        _Count(partner.node, s.topic_name)
+        for s in partner.node.subscriptions
+        if s.topic_name not in ("/diagnostics", "/rosout")
+    ]
 
 
 class _Count:

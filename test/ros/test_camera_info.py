@@ -30,8 +30,17 @@ def test_k_and_d_for_raw_p_for_rectified() -> None:
     source.p[0], source.p[5], source.p[2], source.p[6], source.p[3] = 450.0, 451.0, 310.0, 230.0, -54.0
     known = calibration(source, 640, 480)
     assert known is not None
-    assert (known.camera.fx, known.camera.cx, known.camera.distortion) == (500.0, 319.5, (0.1, -0.2, 0.001, 0.002, 0.03))
-    assert (known.rectified.fx, known.rectified.fy, known.rectified.cx, known.rectified.cy) == (450.0, 451.0, 310.0, 230.0)
+    assert (known.camera.fx, known.camera.cx, known.camera.distortion) == (
+        500.0,
+        319.5,
+        (0.1, -0.2, 0.001, 0.002, 0.03),
+    )
+    assert (known.rectified.fx, known.rectified.fy, known.rectified.cx, known.rectified.cy) == (
+        450.0,
+        451.0,
+        310.0,
+        230.0,
+    )
     assert known.rectified.distortion == ()
     assert known.tx == -54.0
 

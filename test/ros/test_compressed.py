@@ -51,7 +51,7 @@ def test_grey_and_16_bit_pngs_become_rgb() -> None:
 def test_cut_anywhere_is_refused(rgb: np.ndarray, kind: str) -> None:
     whole = encoded(rgb, kind)
     for length in [*range(0, len(whole) - 1, 37), len(whole) - 1]:
-        with pytest.raises(InputError, match="cut short|neither JPEG nor PNG"):
+        with pytest.raises(InputError, match=r"cut short|neither JPEG nor PNG"):
             compressed_to_rgb(message(whole[:length]))
 
 
@@ -102,5 +102,5 @@ def test_other_bytes_are_refused(data: bytes, text: str) -> None:
 def test_damaged_png_is_refused(rgb: np.ndarray) -> None:
     data = bytearray(encoded(rgb, "png"))
     data[50:] = bytes(len(data) - 62) + data[-12:]
-    with pytest.raises(InputError, match="does not decode|cut short"):
+    with pytest.raises(InputError, match=r"does not decode|cut short"):
         compressed_to_rgb(message(bytes(data)))
