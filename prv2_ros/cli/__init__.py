@@ -1,1 +1,1 @@
-"""The `prv2` command line: one file per command, and one place that turns errors into one line."""
+"""The `prv2` command: one module per command, each with `add_parser`."""

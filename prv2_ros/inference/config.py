@@ -1,0 +1,53 @@
+"""Settings of the engine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from prv2_ros.errors import ConfigError
+from prv2_ros.geometry.tiles import MULTIPLE_PX
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """How images are tiled and what counts as a valid depth.
+
+    Raises:
+        ConfigError: a value out of its range.
+
+    """
+
+    assumed_fov_deg: float = 60.0
+    """Horizontal field of view (degrees) taken for an image that comes without a camera; depth is then metric only
+    as far as this guess holds (it grows with the true focal length in proportion)."""
+
+    max_depth_m: float = 200.0
+    """Depths beyond this (m), the sky among them, become NaN."""
+
+    max_tile_px: int = 768
+    """Largest side of a tile that is refined at once (px), a multiple of 32. Bounds memory; smaller is slower."""
+
+    overlap_px: int = 64
+    """Least overlap of neighbouring tiles (px), half of which is crossfaded."""
+
+    tile_batch: int = 0
+    """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no engine can run with."""
+        if not 0 < self.assumed_fov_deg < 180:
+            raise ConfigError(f"assumed_fov_deg = {self.assumed_fov_deg}: must lie between 0 and 180 degrees")
+        if not self.max_depth_m > 0 or math.isnan(self.max_depth_m):
+            raise ConfigError(f"max_depth_m = {self.max_depth_m}: must be positive (inf for no limit)")
+        if self.max_tile_px < 128 or self.max_tile_px % MULTIPLE_PX:
+            raise ConfigError(
+                f"max_tile_px = {self.max_tile_px}: must be a multiple of {MULTIPLE_PX} and at least 128; 768 is usual"
+            )
+        if not 0 <= self.overlap_px <= self.max_tile_px // 4:
+            raise ConfigError(
+                f"overlap_px = {self.overlap_px}: must lie between 0 and a quarter of max_tile_px "
+                f"({self.max_tile_px // 4})"
+            )
+        if self.tile_batch < 0:
+            raise ConfigError(f"tile_batch = {self.tile_batch}: must be 0 (chosen by the device) or more")
