@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from prv2_ros.cli import doctor, main
+from prv2_ros.network.checkpoint import save_model
+from prv2_ros.network.model import DepthModel, ModelSpec
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    torch.manual_seed(0)
+    return str(save_model(DepthModel(ModelSpec(coarse_area_px=64 * 96)), tmp_path_factory.mktemp("models"), "tiny"))
+
+
+def test_a_working_installation(model, capsys):
+    assert main.main(["doctor", "--model", model, "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "all that is needed works"
+    assert {line[:4].strip() for line in lines[:-1]} <= {"ok", "warn"}
+    report = "\n".join(lines)
+    for part in (
+        f"torch {torch.__version__}",
+        "torchvision ",
+        "device cpu, float32",
+        "sha256",
+        "coarse ",
+        "refiner ",
+        "ROS 2",
+    ):
+        assert part in report
+
+
+def test_altered_weights_are_a_failure_and_the_other_checks_still_run(model, tmp_path, capsys):
+    broken = save_model(DepthModel(ModelSpec(coarse_area_px=64 * 96)), tmp_path, "broken")
+    weights = tmp_path / "broken.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert main.main(["doctor", "--model", str(broken), "--device", "cpu"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("FAIL") and "sha256" in line for line in lines)
+    assert any("ROS 2" in line for line in lines)
+    assert lines[-1].startswith("something needed is broken")
+
+
+def test_a_device_that_is_not_there_is_a_failure(model, capsys):
+    assert main.main(["doctor", "--model", model, "--device", "cuda:99"]) == 1
+    assert "FAIL  device 'cuda:99'" in capsys.readouterr().out
+
+
+def test_parameters_are_counted(model):
+    (loaded, counts) = doctor.check_model(model)
+    assert loaded.mark == counts.mark == "ok"
+    network = DepthModel()
+    for name, part in (("coarse", network.coarse), ("refiner", network.refiner)):
+        assert f"{name} {sum(p.numel() for p in part.parameters()) / 1e6:.2f} M" in counts.text
+
+
+def test_ros_that_cannot_be_imported_is_a_warning(monkeypatch):
+    monkeypatch.setattr(doctor, "_ROS_MODULES", ("a_ros_that_is_not_there",))
+    (finding,) = doctor.check_ros()
+    assert finding.mark == "warn"
+    assert "No module named 'a_ros_that_is_not_there'" in finding.text
+    assert "source a ROS 2 setup file" in finding.text
+
+
+def test_a_torchvision_for_another_torch_is_a_failure(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # importing it now raises ImportError
+    (finding,) = doctor.check_torchvision()
+    assert finding.mark == "FAIL"
+    assert "torchvision does not work with torch" in finding.text
+
+
+def test_an_unsupported_python_is_a_warning(monkeypatch):
+    monkeypatch.setattr(doctor, "_SUPPORTED_PYTHONS", ((2, 6), (2, 7)))
+    _, finding = doctor.check_python()
+    assert finding.mark == "warn"
+    assert "made and tested for 2.6 to 2.7" in finding.text
