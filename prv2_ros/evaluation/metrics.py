@@ -205,13 +205,17 @@ def score_depth(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None
     Suffixes: `_median` after `align_median_scale`, `_affine` after `align_scale_and_shift`, `_affine_relative`
     after the same with `relative`.
     """
-    scores = {name: metric(prediction_m, truth_m, mask) for name, metric in METRICS.items()}
+    valid = valid_mask(prediction_m, truth_m, mask)
+    # Once picked out, the pixels that count need no picking by each score again.
+    prediction, truth = prediction_m[valid].astype(np.float64), truth_m[valid].astype(np.float64)
+    scores = {name: metric(prediction, truth, None) for name, metric in METRICS.items()}
+    scores["coverage"] = coverage(prediction_m, truth_m, mask)
     aligned = {
-        "median": align_median_scale(prediction_m, truth_m, mask),
-        "affine": align_scale_and_shift(prediction_m, truth_m, mask),
-        "affine_relative": align_scale_and_shift(prediction_m, truth_m, mask, relative=True),
+        "median": align_median_scale(prediction, truth),
+        "affine": align_scale_and_shift(prediction, truth),
+        "affine_relative": align_scale_and_shift(prediction, truth, relative=True),
     }
     for name, depth_m in aligned.items():
-        scores[f"abs_rel_{name}"] = abs_rel(depth_m, truth_m, mask)
-        scores[f"delta1_{name}"] = delta1(depth_m, truth_m, mask)
+        scores[f"abs_rel_{name}"] = abs_rel(depth_m, truth)
+        scores[f"delta1_{name}"] = delta1(depth_m, truth)
     return scores

@@ -130,13 +130,13 @@ def play_drive(node: Exchange, path: Path, seconds: float, timeout_s: float) -> 
     period_s = 1 / bags.FRAME_RATE_HZ
     start = time.monotonic()
     stamp = 0
-    with tqdm(total=total, desc="  drive at 10 Hz", unit="frame", file=sys.stderr) as progress:
+    with tqdm(total=total, desc="  drive at 10 Hz", unit="frame", file=sys.stderr, mininterval=0.5) as progress:
         for k in range(total):
             index = there_and_back[k % len(there_and_back)]
             stamp = node.send("drive", index, frames[index])
             progress.update()
             count = sum(row["topic"] == bags.DEPTH_TOPIC for row in node.received)
-            progress.set_postfix_str(f"{count} depth images back")
+            progress.set_postfix_str(f"{count} depth images back", refresh=False)
             while (left_s := start + (k + 1) * period_s - time.monotonic()) > 0:
                 rclpy.spin_once(node, timeout_sec=left_s)
     # Newest frame wins, so the last frame sent is never one that is dropped.
@@ -169,8 +169,8 @@ def main() -> int:
     for name in ("photo", "drive", "answers", "log"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the drive is played")
-    parser.add_argument("--start-timeout", type=float, default=90.0, help="seconds for the node to come up")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for an answer")
+    parser.add_argument("--start-timeout", type=float, default=180.0, help="seconds for the node to come up")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an answer")
     try:
         run(parser.parse_args())
     except NoAnswer as error:

@@ -29,12 +29,12 @@ INTRODUCTION = (
 )
 
 TABLE = (
-    ("AbsRel (metric, as published)", "abs_rel", False),
-    ("delta1 (metric, as published)", "delta1", True),
-    ("AbsRel after median scaling", "abs_rel_median", False),
-    ("AbsRel after scale and shift", "abs_rel_affine", False),
+    ("AbsRel, metric", "abs_rel", False),
+    ("delta1, metric", "delta1", True),
+    ("AbsRel, median scaled", "abs_rel_median", False),
+    ("AbsRel, scale and shift", "abs_rel_affine", False),
     ("log-depth correlation", "log_depth_correlation", True),
-    ("mean error within 3 px of depth edges (m)", "edge_mae_m", False),
+    ("edge error within 3 px (m)", "edge_mae_m", False),
     ("soft edge error, SEE (m)", "soft_edge_error_m", False),
     ("boundary F1", "boundary_f1", True),
 )
@@ -108,9 +108,9 @@ def _traffic_table(sections: Sequence[Section]) -> str:
         return f"<tr><th>{html.escape(title)}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
     return (
-        '<div class="scroll"><table><caption>Frames and latency, counted by the client. The newest frame '
-        "wins: while one is worked on, only the latest waits.</caption>"
-        "<thead><tr><th>input</th><th>in</th><th>out</th><th>dropped</th>"
+        '<p class="note">Frames and latency, counted by the client. The newest frame '
+        "wins: while one is worked on, only the latest waits.</p>"
+        '<div class="scroll"><table><thead><tr><th>input</th><th>in</th><th>out</th><th>dropped</th>'
         "<th>latency, least</th><th>median</th><th>most</th></tr></thead><tbody>"
         + "".join(row(section.title, section.result.traffic) for section in sections)
         + "</tbody></table></div>"
@@ -172,8 +172,13 @@ def _choice_figure(key: str, sheets: Mapping[str, NDArray[np.uint8]], labels: Ma
 
 def _legend(colours: NDArray[np.uint8], ticks: Sequence[tuple[float, str]]) -> str:
     stops = ",".join(f"rgb({r},{g},{b})" for r, g, b in colours.reshape(-1, 3).tolist())
-    marks = "".join(f'<span style="left:{100 * at:.2f}%">{text}</span>' for at, text in ticks)
+    marks = "".join(f'<span class="{_tick_class(at)}" style="left:{100 * at:.2f}%">{text}</span>' for at, text in ticks)
     return f'<div class="bar" style="background:linear-gradient(90deg,{stops})"></div><div class="ticks">{marks}</div>'
+
+
+def _tick_class(at: float) -> str:
+    """Labels at the very ends stay inside the bar; those between an end and the middle give way on a phone."""
+    return "first" if at < 0.03 else "last" if at > 0.97 else "between" if at in (0.25, 0.75) else ""
 
 
 def _depth_legend(near: float, far: float) -> str:
@@ -184,15 +189,15 @@ def _depth_legend(near: float, far: float) -> str:
 
 def _error_legend() -> str:
     limit = round(100 * pictures.ERROR_LIMIT)
-    ticks = [(0.05, f"{limit}% too near"), (0.25, f"-{limit // 2}%"), (0.5, "right"), (0.75, f"+{limit // 2}%")]
-    return _legend(np.array(pictures.ERROR_COLOURS, np.uint8), [*ticks, (0.955, f"{limit}% too far")])
+    ticks = [(0, f"{limit}% too near"), (0.25, f"-{limit // 2}%"), (0.5, "right"), (0.75, f"+{limit // 2}%")]
+    return _legend(np.array(pictures.ERROR_COLOURS, np.uint8), [*ticks, (1, f"{limit}% too far")])
 
 
 def _cloud_figure(result: SceneResult, title: str) -> str:
     camera = result.frame.camera
     width = min(PICTURE_WIDTH_PX, camera.width)
     height = round(width * camera.height / camera.width)
-    view = pictures.cloud_view(result.points_xyz_m, result.points_rgb)
+    view = pictures.cloud_view(result.points_xyz_m, result.points_rgb, width / height)
     still = _img(pictures.draw_cloud(view, width, height), f"{title}: the received points from the side")
     step = max(1, len(view.xyz) // CLOUD_POINTS)
     chosen = slice(step // 2, None, step)
@@ -236,16 +241,18 @@ def _score_table(result: SceneResult) -> str:
         coarse, refined = (result.scores[variant].get(key, math.nan) for variant in ("coarse", "refined"))
         if not (math.isfinite(coarse) and math.isfinite(refined)):
             continue
-        change = refined / coarse - 1 if coarse else 0.0
+        change = refined / coarse - 1 if coarse else math.copysign(math.inf, refined) if refined else 0.0
         verdict = "" if abs(change) < 0.005 else "better" if (change > 0) == more_is_better else "worse"
+        shown = f"{change:+.1%}" if math.isfinite(change) else "none before,"
         rows.append(
             f"<tr><th>{label}</th><td>{coarse:.3f}</td><td>{refined:.3f}</td>"
-            f'<td class="{verdict}">{change:+.1%} {verdict}</td></tr>'
+            f'<td class="{verdict}">{shown} {verdict}</td></tr>'
         )
     frames = "1 frame" if result.scored_frames == 1 else f"mean of {result.scored_frames} frames"
     return (
-        f'<h3>Against the truth</h3><div class="scroll"><table><caption>{frames}; refined is what the node published, '
-        "coarse was computed while checking</caption><thead><tr><th></th><th>coarse</th><th>refined</th><th>change</th>"
+        f'<h3>Against the truth</h3><p class="note">{frames}; refined is what the node published, '
+        "coarse was computed while checking.</p>"
+        '<div class="scroll"><table><thead><tr><th></th><th>coarse</th><th>refined</th><th>change</th>'
         f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

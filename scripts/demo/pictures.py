@@ -22,6 +22,8 @@ UNKNOWN_RGB = (128, 128, 128)
 
 VIEW_YAW_DEG = 28.0
 VIEW_PITCH_DEG = 18.0
+_FOCAL = 1.25
+_LARGEST_POINT_PX = 5
 
 
 def error_picture(depth_m: NDArray[np.float32], truth_m: NDArray[np.float32]) -> Rgb:
@@ -44,6 +46,9 @@ class CloudView:
     """(N, 3) m, optical axes (x right, y down, z forward), origin at the pivot."""
 
     rgb: NDArray[np.uint8]
+    spacing_m: NDArray[np.float32]
+    """(N,) from each point to its neighbours in the image, were the surface square to the camera."""
+
     distance_m: float
     """From the eye to the pivot."""
 
@@ -51,19 +56,38 @@ class CloudView:
     """Focal length as a multiple of the picture's height."""
 
 
-def cloud_view(xyz_m: NDArray[np.float32], rgb: Rgb, keep: float = 0.92) -> CloudView:
-    """Choose what of a cloud to show and from how far: the nearest share `keep` of the points."""
+def cloud_view(xyz_m: NDArray[np.float32], rgb: Rgb, aspect: float, keep: float = 0.92) -> CloudView:
+    """Choose what of a cloud to show and from how far, so that it fills a picture seen from the usual viewpoint.
+
+    Args:
+        xyz_m: (H, W, 3) points, NaN where there is none.
+        rgb: (H, W, 3) their colours.
+        aspect: width of the picture by its height.
+        keep: share of the points to show, the nearest ones.
+
+    """
     finite = np.isfinite(xyz_m).all(-1)
     points, colours = xyz_m[finite], rgb[finite]
-    far = np.quantile(points[:, 2], keep)
     # A street reaches to the horizon; its far end would shrink everything else to a dot.
-    far = min(far, 6 * float(np.quantile(points[:, 2], 0.25)))
+    far = min(np.quantile(points[:, 2], keep), 6 * np.quantile(points[:, 2], 0.25))
     near = points[:, 2] <= far
     points, colours = points[near], colours[near]
-    pivot = np.array([0, np.median(points[:, 1]), np.quantile(points[:, 2], 0.5)], np.float32)
-    centred = points - pivot
-    radius = float(np.quantile(np.linalg.norm(centred, axis=1), 0.9))
-    return CloudView(xyz=centred, rgb=colours, distance_m=2.6 * radius, focal=1.25)
+    across = np.abs(np.diff(xyz_m[..., 0], axis=-1)) / xyz_m[..., 1:, 2]
+    spacing_m = points[:, 2] * np.float32(np.nanmedian(across))
+    rotation = _rotation(VIEW_YAW_DEG, VIEW_PITCH_DEG)
+    seen = points @ rotation.T
+    low, high = np.quantile(seen, (0.02, 0.98), axis=0)
+    seen -= (low + high) / 2
+    # Each point has to come to lie within 0.46 of the picture's height or width from its middle.
+    reach = np.maximum(np.abs(seen[:, 0]) / aspect, np.abs(seen[:, 1])) / 0.46 * _FOCAL
+    distance_m = float(np.quantile(reach - seen[:, 2], 0.97))
+    return CloudView(
+        xyz=(seen @ rotation).astype(np.float32),
+        rgb=colours,
+        spacing_m=spacing_m,
+        distance_m=max(distance_m, 1.05 * float(-np.quantile(seen[:, 2], 0.02))),
+        focal=_FOCAL,
+    )
 
 
 def _rotation(yaw_deg: float, pitch_deg: float) -> NDArray[np.float32]:
@@ -88,14 +112,17 @@ def draw_cloud(
     focal_px = view.focal * height
     u = np.round(seen[:, 0] / z * focal_px + width / 2).astype(np.int64)
     v = np.round(seen[:, 1] / z * focal_px + height / 2).astype(np.int64)
-    inside = (z > 0.05 * view.distance_m) & (u >= 0) & (u < width - 1) & (v >= 0) & (v < height - 1)
-    order = np.flatnonzero(inside)
-    order = order[np.argsort(-z[order])]
-    picture = np.full((height, width, 3), background, np.uint8)
-    for dy in (0, 1):
-        for dx in (0, 1):
-            picture[v[order] + dy, u[order] + dx] = view.rgb[order]
-    return picture
+    inside = (z > 0.05 * view.distance_m) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    # Near points cover more pixels, so that a surface stays closed; more than a few would look like tiles.
+    sides = np.clip(np.ceil(view.spacing_m * focal_px / np.maximum(z, 1e-6)), 2, _LARGEST_POINT_PX).astype(np.int64)
+    picture = np.full((height + _LARGEST_POINT_PX, width + _LARGEST_POINT_PX, 3), background, np.uint8)
+    far_first = np.flatnonzero(inside)[np.argsort(-z[inside])]
+    for some in np.array_split(far_first, 64):  # in layers, for an offset drawn later covers one drawn before
+        for dy in range(_LARGEST_POINT_PX):
+            for dx in range(_LARGEST_POINT_PX):
+                drawn = some[sides[some] > max(dx, dy)]
+                picture[v[drawn] + dy, u[drawn] + dx] = view.rgb[drawn]
+    return np.ascontiguousarray(picture[:height, :width])
 
 
 def close_up_box(truth_m: NDArray[np.float32], side_px: int) -> tuple[int, int]:

@@ -192,7 +192,7 @@ def test_cloud_picture_shows_the_nearest_point_of_a_pixel() -> None:
     xyz = np.stack(layers).astype(np.float32)
     rgb = np.zeros((2, 60, 60, 3), np.uint8)
     rgb[0], rgb[1] = (255, 0, 0), (0, 255, 0)
-    view = pictures.cloud_view(xyz, rgb, keep=1.0)
+    view = pictures.cloud_view(xyz, rgb, 1.0, keep=1.0)
     straight = pictures.draw_cloud(view, 80, 80, yaw_deg=0, pitch_deg=0)
     assert straight[40, 40].tolist() == [255, 0, 0]
     behind = pictures.draw_cloud(view, 80, 80, yaw_deg=180, pitch_deg=0)
