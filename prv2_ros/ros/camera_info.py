@@ -103,17 +103,37 @@ def _full_size(info: Any, width: int, height: int) -> Calibration:
         rectified = CameraModel(**size, fx=p[0], fy=p[5], cx=p[2], cy=p[6])
     else:
         rectified = replace(camera, distortion=(), fisheye=False)
+    for matrix, model in (("K", camera), ("P", rectified)):
+        _check_plausible(matrix, model)
     tx = p[3] if has_projection else 0.0
+    if not math.isfinite(tx):
+        raise InputError(f"camera info: P[3] = {tx}: must be finite")
     return Calibration(
         camera=camera, rectified=rectified, rotation=_rotation(info), tx=tx, has_projection=has_projection
     )
+
+
+def _check_plausible(matrix: str, camera: CameraModel) -> None:
+    """Refuse numbers that pass as finite and positive but overflow, or give depth without meaning, further on."""
+    size = max(camera.width, camera.height)
+    for name, value, low, high in (
+        ("fx", camera.fx, 0.01 * camera.width, 1000.0 * size),
+        ("fy", camera.fy, 0.01 * camera.height, 1000.0 * size),
+        ("cx", abs(camera.cx), 0.0, 1000.0 * size),
+        ("cy", abs(camera.cy), 0.0, 1000.0 * size),
+    ):
+        if not low <= value <= high:
+            raise InputError(
+                f"camera info: {name} = {value:g} px in {matrix} is no lens for {camera.width}x{camera.height} px"
+            )
 
 
 def _rotation(info: Any) -> NDArray[np.float64]:
     rotation = np.array(info.r, np.float64).reshape(3, 3)
     if not rotation.any():  # drivers of single cameras often leave R zero
         return np.eye(3)
-    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
+    # Entries beyond 1 first: huge ones would overflow in the product.
+    if not (np.abs(rotation) <= 1.001).all() or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
         raise InputError(f"camera info: R = {rotation.ravel().tolist()} is no rotation")
     return rotation
 

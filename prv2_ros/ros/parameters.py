@@ -22,6 +22,14 @@ from prv2_ros.ros.parameter_row import Parameter, Value
 README_BEGIN = "<!-- parameters:begin -->"
 README_END = "<!-- parameters:end -->"
 
+LAUNCH_NOTE = (
+    "`depth.launch.py` takes `namespace`, `camera_name` (the node lives in `<namespace>/<camera_name>`), "
+    "`params_file`,\n`model`, `device`, `autostart` (these three override the file where they are given), "
+    "`use_sim_time`, `log_level` and\n`use_rviz`. QoS of any topic: "
+    "`qos_overrides.<topic>.<publisher|subscription>.<reliability|depth|history>`."
+)
+"""What the README says below the table."""
+
 ROS_OWN_PREFIXES = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 """Parameters that rclpy declares for every node; they are not in the table and not refused."""
 
@@ -227,7 +235,7 @@ def markdown_table() -> str:
         lines.append(
             f"| `{row.name}` | {row.kind} | `{default}` | {row.unit} | {row.allowed} | {live} | {row.description} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", LAUNCH_NOTE])
 
 
 def write_table(path: Path) -> None:

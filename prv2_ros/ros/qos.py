@@ -20,6 +20,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
+
 def publish_asynchronously() -> None:
     """Have Fast DDS send in a thread of its own; call before the first publisher. The user's own choice stays.
 

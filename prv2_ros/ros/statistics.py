@@ -109,12 +109,13 @@ class Statistics:
             )
 
 
-def percentile(samples: deque[float], percent: float) -> float | None:
+def percentile(samples: deque[float], percent: int) -> float | None:
     """Return the nearest-rank percentile, None without samples."""
     if not samples:
         return None
     ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, max(0, round(percent / 100 * len(ordered) + 0.5) - 1))]
+    rank = -(-percent * len(ordered) // 100)  # rounded up, in whole numbers
+    return ordered[max(0, rank - 1)]
 
 
 class Throttle:

@@ -127,6 +127,9 @@ def k_with(index: int, value: float) -> np.ndarray:
         ({"r": np.ones(9)}, "is no rotation"),
         ({"r": np.full(9, np.nan)}, "is no rotation"),
         ({"p": np.full(12, np.nan)}, "fx = nan"),
+        ({"r": np.full(9, 1e300)}, "is no rotation"),
+        ({"k": k_with(0, 1e-3)}, "fx = 0.001 px in K is no lens for 640x480 px"),
+        ({"k": k_with(5, 1e9)}, r"cy = 1e\+09 px in K is no lens"),
     ],
 )
 def test_bad_values_are_refused_with_the_reason(changes: dict[str, Any], text: str) -> None:

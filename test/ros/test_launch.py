@@ -1,0 +1,202 @@
+"""Launch file and config: arguments agree with the parameter table, and real launch starts the real node.
+
+`launch` and `launch_ros` come with ROS (apt), not from PyPI; without them what needs them is skipped.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prv2_ros.ros.parameters import BY_NAME
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+DEPTH_LAUNCH = ROOT / "launch" / "depth.launch.py"
+PROMISED = {
+    "namespace",
+    "camera_name",
+    "params_file",
+    "model",
+    "device",
+    "use_sim_time",
+    "log_level",
+    "autostart",
+    "use_rviz",
+}
+
+
+def literal(name: str) -> Any:
+    """The plain part of a constant of the launch file; calls inside it become None."""
+
+    class Plain(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            return ast.Constant(None)
+
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return ast.Constant(node.id)
+
+    for node in ast.parse(DEPTH_LAUNCH.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(ast.unparse(Plain().visit(node.value)))
+    raise AssertionError(f"no {name} in {DEPTH_LAUNCH}")
+
+
+def test_arguments_are_the_promised_ones_and_described() -> None:
+    arguments = literal("ARGUMENTS")
+    assert set(arguments) == PROMISED
+    assert all(len(description) > 10 for _, description in arguments.values())
+
+
+def test_arguments_that_set_parameters_name_rows_of_their_type() -> None:
+    kinds = {"str": "string", "bool": "bool"}
+    typed = literal("PARAMETER_TYPES")
+    assert typed == {"model": "str", "device": "str", "autostart": "bool"}
+    assert {name: kinds[kind] for name, kind in typed.items()} == {name: BY_NAME[name].kind for name in typed}
+    # Empty means "as in params_file": a default here would override the YAML without a word.
+    assert all(literal("ARGUMENTS")[name][0] == "" for name in typed)
+
+
+def test_readme_names_every_launch_argument() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(PROMISED) if f"`{name}`" not in text] == []
+
+
+def test_rviz_config_shows_topics_of_the_node() -> None:
+    displays = yaml.safe_load((ROOT / "config" / "depth.rviz").read_text())["Visualization Manager"]["Displays"]
+    assert {display["Topic"]["Value"] for display in displays} == {"points", "depth/image_rect", "image_raw"}
+
+
+def test_fast_dds_profile_has_room_for_a_4k_image() -> None:
+    tree = ET.parse(ROOT / "config" / "fastdds_large_data.xml")
+    space = {"d": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
+    assert int(tree.findtext(".//d:segment_size", namespaces=space)) >= 4 * 3840 * 2160 * 3
+    assert {e.text for e in tree.findall(".//d:type", space)} == {"SHM", "UDPv4"}
+
+
+LARGE = """
+import array, sys, threading, time
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import Image
+rclpy.init()
+node, got = rclpy.create_node("large"), []
+node.create_subscription(Image, "large", lambda m: got.append(len(m.data)), 2)
+publisher = node.create_publisher(Image, "large", 2)
+while not publisher.get_subscription_count():
+    rclpy.spin_once(node, timeout_sec=0.1)
+publisher.publish(Image(data=array.array("B", bytes(3840 * 2160 * 3))))
+end = time.monotonic() + 20
+while not got and time.monotonic() < end:
+    rclpy.spin_once(node, timeout_sec=0.1)
+print(got)
+"""
+
+
+def test_fast_dds_accepts_the_profile_and_carries_a_4k_image() -> None:
+    pytest.importorskip("rclpy", reason="needs rclpy")
+    environment = os.environ | {"FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config" / "fastdds_large_data.xml")}
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=120, env=environment, check=True
+    )
+    assert done.stdout.strip() == "[24883200]"
+    assert "XMLPARSER" not in done.stderr
+
+
+needs_launch = pytest.mark.skipif(
+    # Of launch itself nothing can be told by its name: this repository's own folder launch/ answers to it.
+    any(importlib.util.find_spec(name) is None for name in ("launch_ros", "rclpy")),
+    reason="needs launch and launch_ros (part of a ROS 2 installation, not on PyPI)",
+)
+
+
+@needs_launch
+@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+def test_every_launch_file_loads(path: Path) -> None:
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    description = get_launch_description_from_python_launch_file(str(path))
+    assert {argument.name for argument in description.get_launch_arguments()} >= {"namespace", "params_file"}
+
+
+RUN = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+arguments = [tuple(text.split(":=", 1)) for text in sys.argv[2:]]
+service = LaunchService()
+source = PythonLaunchDescriptionSource(sys.argv[1])
+service.include_launch_description(
+    LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)])
+)
+sys.exit(service.run())
+"""
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """An ament prefix with this package's executable, as colcon would install it."""
+    index = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    index.mkdir(parents=True)
+    (index / "prv2_ros").touch()
+    executable = tmp_path / "lib" / "prv2_ros" / "depth_node"
+    executable.parent.mkdir(parents=True)
+    executable.write_text(f'#!/bin/sh\nexec {sys.executable} -m prv2_ros.ros.node "$@"\n')
+    executable.chmod(0o755)
+    return tmp_path
+
+
+@needs_launch
+def test_real_launch_starts_the_node_with_its_arguments(prefix: Path, tmp_path: Path) -> None:
+    import rclpy
+    from rcl_interfaces.srv import GetParameters
+
+    params = tmp_path / "params.yaml"
+    params.write_text(
+        "/**:\n  ros__parameters:\n    device: cuda:7\n    model: from-yaml\n    points:\n      stride: 5\n"
+    )
+    found = os.environ.get("AMENT_PREFIX_PATH", "")
+    environment = os.environ | {
+        "AMENT_PREFIX_PATH": f"{prefix}:{found}" if found else str(prefix),
+        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    arguments = ["namespace:=robot", "camera_name:=front", f"params_file:={params}", "device:=cpu", "autostart:=false"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(DEPTH_LAUNCH), *arguments, "use_sim_time:=true"],
+        env=environment,
+        start_new_session=True,
+    )
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("asker", context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        client = node.create_client(GetParameters, "/robot/front/depth_node/get_parameters")
+        assert client.wait_for_service(60), "the node did not come up"
+        names = ["device", "model", "points.stride", "autostart", "use_sim_time", "max_depth_m"]
+        future = client.call_async(GetParameters.Request(names=names))
+        end = time.monotonic() + 30
+        while not future.done() and time.monotonic() < end:
+            executor.spin_once(0.1)
+        device, model, stride, autostart, sim_time, far = future.result().values
+        assert (device.string_value, model.string_value, stride.integer_value) == ("cpu", "from-yaml", 5)
+        assert (autostart.bool_value, sim_time.bool_value, far.double_value) == (False, True, 250.0)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 0
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()

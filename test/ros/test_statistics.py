@@ -1,0 +1,66 @@
+"""Counters, rate, percentiles and the log throttle, on a clock that the test turns."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import pytest
+
+from prv2_ros.ros.statistics import Statistics, Throttle, percentile
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_rate_latency_and_age() -> None:
+    clock = Clock()
+    statistics = Statistics(clock)
+    assert statistics.snapshot().input_age_s is None
+    for _ in range(21):
+        arrival = statistics.image_arrived()
+        clock.now += 0.1
+        statistics.image_published(arrival, inference_ms=60.0, stamp_age_ms=None)
+    clock.now += 0.5
+    snapshot = statistics.snapshot()
+    assert snapshot.rate_hz == pytest.approx(10.0)
+    assert snapshot.latency_p50_ms == pytest.approx(100.0)
+    assert snapshot.latency_p95_ms == pytest.approx(100.0)
+    assert snapshot.inference_p50_ms == 60.0
+    assert snapshot.stamp_age_p50_ms is None
+    assert snapshot.input_age_s == pytest.approx(0.6)
+    assert (snapshot.counts.received, snapshot.counts.published) == (21, 21)
+    clock.now += 10
+    assert statistics.snapshot().rate_hz == 0.0
+
+
+def test_snapshot_is_a_copy() -> None:
+    statistics = Statistics()
+    before = statistics.snapshot()
+    statistics.count("dropped")
+    assert before.counts.dropped == 0
+    assert statistics.snapshot().counts.dropped == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100, 333])
+@pytest.mark.parametrize("percent", [50, 95])
+def test_percentile_is_the_nearest_rank(count: int, percent: int) -> None:
+    samples = np.random.default_rng(count).normal(size=count)
+    expected = np.percentile(samples, percent, method="inverted_cdf")
+    assert percentile(deque(samples), percent) == pytest.approx(expected)
+
+
+def test_throttle_lets_one_text_a_second_through_and_counts_the_rest() -> None:
+    clock = Clock()
+    throttle = Throttle(1.0, clock)
+    assert throttle.pass_text("image", "bad step") == "bad step"
+    assert [throttle.pass_text("image", "bad step") for _ in range(3)] == [None] * 3
+    assert throttle.pass_text("camera_info", "bad K") == "bad K"
+    clock.now += 1.0
+    assert throttle.pass_text("image", "no data") == "no data (3 more like this since the last report)"
+    clock.now += 1.0
+    assert throttle.pass_text("image", "no data") == "no data"
