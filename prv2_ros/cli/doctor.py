@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import logging
 import platform
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings as they come; return 1 where one is a failure."""
     failed = False
+    # Why `auto` takes which device is a finding of its own here, and not three lines of the log.
+    logging.getLogger("prv2_ros.inference.device").setLevel(logging.ERROR)
     for check in _checks(arguments.device, arguments.model):
         for finding in _guarded(check):
             print(f"{finding.mark:>4}  {finding.text}", flush=True)
@@ -121,7 +124,7 @@ def check_device(name: str) -> Iterator[Finding]:
     """Check that the device computes."""
     import torch
 
-    from prv2_ros.inference.device import choose_device, choose_precision
+    from prv2_ros.inference.device import choose_device, choose_precision, why_no_cuda
 
     device = choose_device(name)
     precision = str(choose_precision("auto", device)).removeprefix("torch.")
@@ -131,10 +134,8 @@ def check_device(name: str) -> Iterator[Finding]:
         yield Finding("ok", f"device {device}: {properties.name}, {memory}, CUDA {torch.version.cuda}, {precision}")
         return
     yield Finding("ok", f"device cpu, {precision}")
-    if torch.version.cuda is not None:
-        yield Finding("warn", f"CUDA {torch.version.cuda} is built into torch and is not used: inference will be slow")
-    else:
-        yield Finding("warn", "torch is built without CUDA: inference will be slow")
+    if not torch.cuda.is_available():
+        yield Finding("warn", f"inference will be slow: {why_no_cuda()}")
 
 
 def check_model(name: str) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         if not torch.cuda.is_available():
-            _logger.info("device auto: cpu (%s)", _why_no_cuda())
+            _logger.info("device auto: cpu, as %s", why_no_cuda())
             return torch.device("cpu")
         fault = _cuda_fault(torch.device("cuda"))
         if fault is None:
@@ -41,7 +41,7 @@ def choose_device(name: str) -> torch.device:
         raise DeviceError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N")
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise DeviceError(f"device {name!r} cannot be used: {_why_no_cuda()}; use device auto or cpu")
+            raise DeviceError(f"device {name!r} cannot be used: {why_no_cuda()}; use device auto or cpu")
         count = torch.cuda.device_count()
         if device.index is not None and device.index >= count:
             raise DeviceError(f"device {name!r} does not exist: this machine has {count} CUDA device(s)")
@@ -73,10 +73,11 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.float16 if device.type == "cuda" else torch.float32
 
 
-def _why_no_cuda() -> str:
+def why_no_cuda() -> str:
+    """Say in a clause why torch offers no CUDA device."""
     if torch.version.cuda is None:
         return f"torch {torch.__version__} is built without CUDA"
-    return f"torch {torch.__version__} (CUDA {torch.version.cuda}) sees no CUDA device; is the NVIDIA driver installed?"
+    return f"torch {torch.__version__} sees no CUDA device (is the NVIDIA driver installed?)"
 
 
 def _cuda_fault(device: torch.device) -> str | None:

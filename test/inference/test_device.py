@@ -22,7 +22,7 @@ def test_auto_takes_a_device_that_works():
 def test_auto_says_why_it_takes_the_cpu(caplog):
     with caplog.at_level(logging.INFO):
         choose_device("auto")
-    assert "device auto: cpu (torch " in caplog.text
+    assert "device auto: cpu, as torch " in caplog.text
     assert "CUDA" in caplog.text
 
 
