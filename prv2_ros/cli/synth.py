@@ -8,7 +8,7 @@ from typing import Any
 
 from prv2_ros.errors import InputError
 
-_SHAPES = ((480, 320), (480, 360), (480, 272), (416, 416), (480, 320), (360, 480))
+_SHAPES = ((384, 256), (384, 288), (400, 224), (320, 320), (384, 256), (288, 384))
 """Width and height of the small frames that train the coarse network, by seed."""
 
 
@@ -48,9 +48,7 @@ def run(args: argparse.Namespace) -> int:
         frame = render(seed, width, height, device=args.device, kind=args.kind)
         write_frame(
             args.output,
-            Frame(
-                name=f"{seed:08d}", image=frame.image, depth_m=frame.depth_m, camera=frame.camera, kind=frame.kind
-            ),
+            Frame(name=f"{seed:08d}", image=frame.image, depth_m=frame.depth_m, camera=frame.camera, kind=frame.kind),
         )
     return 0
 

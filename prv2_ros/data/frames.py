@@ -1,7 +1,7 @@
-"""A plain folder of frames: NNNNN.jpg, NNNNN_depth.png and NNNNN.json, as `prv2 synth` and tools/render_frames.py write them.
+"""A plain folder of frames: NNNNN.jpg, NNNNN_depth.png and NNNNN.json.
 
-The depth code is logarithmic, so that 16 bits serve a desk and a street alike: depth_m = 0.1 * 1.00018 ** code, 0 = no depth
-(sky). Its step is 0.018% of the depth from 0.1 m to 13 km.
+`prv2 synth` and tools/render_frames.py write it. The depth code is logarithmic, so that 16 bits serve a desk and a
+street alike: depth_m = 0.1 * 1.00018 ** code, 0 = no depth (sky). Its step is 0.018% of the depth from 0.1 m to 13 km.
 """
 
 from __future__ import annotations

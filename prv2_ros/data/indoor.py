@@ -116,7 +116,11 @@ def room(b: SceneBuilder) -> Scene:
         b.rod((x, y, h), (x, y, h - rng.uniform(0.2, 0.9)), 0.006, b.material())
         b.ball((x, y, h - 0.5), rng.uniform(0.08, 0.25, 3), b.material(emission=2.0))
     pose = Pose(
-        position=(rng.uniform(-w / 3, w / 3), rng.uniform(0.1, 0.5), float(np.clip(rng.normal(1.3, 0.4), 0.25, h - 0.3))),
+        position=(
+            rng.uniform(-w / 3, w / 3),
+            rng.uniform(0.1, 0.5),
+            float(np.clip(rng.normal(1.3, 0.4), 0.25, h - 0.3)),
+        ),
         yaw_deg=rng.normal(0, 22),
         pitch_deg=rng.normal(-9, 10),
         roll_deg=rng.normal(0, 2.5),
@@ -176,7 +180,11 @@ def warehouse(b: SceneBuilder) -> Scene:
             for k in range(bays):
                 if rng.uniform() < 0.75:
                     size = (rng.uniform(0.5, 1.1), rng.uniform(0.7, 2.4), rng.uniform(0.25, 0.8) * h * 0.8 / levels)
-                    carton = b.material(base=np.array([0.35, 0.24, 0.14]) * rng.uniform(0.4, 1.5)) if rng.uniform() < 0.6 else b.material()
+                    carton = (
+                        b.material(base=np.array([0.35, 0.24, 0.14]) * rng.uniform(0.4, 1.5))
+                        if rng.uniform() < 0.6
+                        else b.material()
+                    )
                     b.standing_box((x, 3.35 + 2.7 * k, z + 0.05), size, carton, rng.normal(0, 0.04))
     for k in range(int(d / 5)):
         b.box((0, 2 + 5 * k, h - 0.1), (0.3, 1.5, 0.1), b.material(emission=4.0, base=(0.8, 0.8, 0.8)))
@@ -202,9 +210,17 @@ def garage(b: SceneBuilder) -> Scene:
     middle = d * rng.uniform(0.4, 0.75)
     for k in range(int(rng.integers(1, 4))):
         x = rng.uniform(-1.5, 1.5)
-        objects.two_wheeler(b, x, middle + rng.normal(0, 0.7), rng.uniform(-0.7, 0.7) + math.pi * rng.integers(2), k == 0 or rng.uniform() < 0.5)
+        objects.two_wheeler(
+            b,
+            x,
+            middle + rng.normal(0, 0.7),
+            rng.uniform(-0.7, 0.7) + math.pi * rng.integers(2),
+            k == 0 or rng.uniform() < 0.5,
+        )
     for _ in range(int(rng.integers(1, 4))):
-        objects.shelf(b, rng.uniform(-w / 2.5, w / 2.5), d - 0.3, 0.0, (rng.uniform(0.8, 2.2), 0.4, rng.uniform(1, 2.2)))
+        objects.shelf(
+            b, rng.uniform(-w / 2.5, w / 2.5), d - 0.3, 0.0, (rng.uniform(0.8, 2.2), 0.4, rng.uniform(1, 2.2))
+        )
     for _ in range(int(rng.integers(1, 5))):
         _furniture(b, w, d)
     for _ in range(int(rng.integers(10, 45))):
@@ -217,8 +233,10 @@ def garage(b: SceneBuilder) -> Scene:
         x, y = rng.uniform(-w / 2.2, w / 2.2), rng.uniform(0.5, 1) * d
         b.rod((x, y, 0), (x + rng.normal(0, 0.4), y + 0.2, rng.uniform(1, 2.4)), rng.uniform(0.008, 0.04), b.material())
     for _ in range(int(rng.integers(0, 5))):
-        x = rng.uniform(-w / 2, w / 2, 2)
-        objects.wire(b, (x[0], middle, rng.uniform(0.5, h)), (x[1], d, rng.uniform(0.5, h)), rng.uniform(0.1, 0.6), 0.008)
+        ends = rng.uniform(-w / 2, w / 2, 2)
+        objects.wire(
+            b, (ends[0], middle, rng.uniform(0.5, h)), (ends[1], d, rng.uniform(0.5, h)), rng.uniform(0.1, 0.6), 0.008
+        )
     pose = Pose(
         position=(rng.uniform(-w / 4, w / 4), 0.1, rng.uniform(0.5, 1.7)),
         yaw_deg=rng.normal(0, 10),
@@ -241,9 +259,20 @@ def tabletop(b: SceneBuilder) -> Scene:
         objects.clutter(b, x, y, top, math.exp(rng.uniform(math.log(0.03), math.log(0.28))))
     for _ in range(int(rng.integers(0, 3))):  # screens and books that stand
         x, y = rng.uniform(-0.5, 0.5), back * rng.uniform(0.6, 0.95)
-        b.standing_box((x, y, top + 0.08), (rng.uniform(0.3, 0.75), 0.03, rng.uniform(0.2, 0.45)), b.material(textures.POSTER, emission=rng.choice([0, 1.0])), rng.normal(0, 0.2))
+        b.standing_box(
+            (x, y, top + 0.08),
+            (rng.uniform(0.3, 0.75), 0.03, rng.uniform(0.2, 0.45)),
+            b.material(textures.POSTER, emission=rng.choice([0, 1.0])),
+            rng.normal(0, 0.2),
+        )
     for _ in range(int(rng.integers(0, 4))):
-        objects.wire(b, (rng.uniform(-0.6, 0.6), back * 0.9, top + 0.02), (rng.uniform(-0.6, 0.6), back * 0.3, top + 0.02), -0.03, 0.004)
+        objects.wire(
+            b,
+            (rng.uniform(-0.6, 0.6), back * 0.9, top + 0.02),
+            (rng.uniform(-0.6, 0.6), back * 0.3, top + 0.02),
+            -0.03,
+            0.004,
+        )
     for _ in range(int(rng.integers(1, 5))):
         _furniture(b, w, d)
     pose = Pose(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from prv2_ros.data.scene import Material, SceneBuilder, Vector, turn
 
 
 def _local(x: float, y: float, yaw: float) -> np.ndarray:
-    return turn(yaw)[:2, :2] @ np.array([x, y])
+    return np.asarray(turn(yaw)[:2, :2] @ np.array([x, y]))
 
 
 def clutter(b: SceneBuilder, x: float, y: float, z: float, size: float) -> None:
@@ -52,7 +53,7 @@ def table(b: SceneBuilder, x: float, y: float, yaw: float, size: Vector, things:
             u = _local(i * (w / 2 - 0.05), j * (d / 2 - 0.05), yaw)
             b.standing_box((x + u[0], y + u[1], 0), (0.05, 0.05, h), m, yaw)
     for _ in range(things):
-        u = _local(*(b.rng.uniform(-0.42, 0.42, 2) * (w, d)), yaw)
+        u = _local(b.rng.uniform(-0.42, 0.42) * w, b.rng.uniform(-0.42, 0.42) * d, yaw)
         clutter(b, x + u[0], y + u[1], h, math.exp(b.rng.uniform(math.log(0.05), math.log(0.3))))
 
 
@@ -156,7 +157,9 @@ def car(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
     """Car, van or lorry: body, cabin, panes, wheels, lamps."""
     rng = b.rng
     big = rng.uniform() < 0.2
-    length, width = (rng.uniform(5, 11), rng.uniform(2.0, 2.5)) if big else (rng.uniform(3.6, 5.0), rng.uniform(1.65, 1.95))
+    length, width = (
+        (rng.uniform(5, 11), rng.uniform(2.0, 2.5)) if big else (rng.uniform(3.6, 5.0), rng.uniform(1.65, 1.95))
+    )
     body = b.material(textures.NOISE, contrast=0.05, specular=rng.uniform(0.1, 0.6))
     glass = b.material(textures.NOISE, base=(0.02, 0.02, 0.025), specular=0.7)
     rubber = b.material(textures.NOISE, base=(0.02, 0.02, 0.02), specular=0.0)
@@ -209,10 +212,12 @@ def person(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
     b.ball((x, y, 1.62 * s), (0.09 * s, 0.11 * s, 0.13 * s), skin, yaw)
 
 
-def ring(b: SceneBuilder, centre: np.ndarray, u: np.ndarray, v: np.ndarray, radius: float, tube: float, m: Material) -> None:
+def ring(
+    b: SceneBuilder, centre: np.ndarray, u: np.ndarray, v: np.ndarray, radius: float, tube: float, m: Material
+) -> None:
     """Torus-like ring in the plane of unit vectors u and v."""
     points = [centre + radius * (math.cos(a) * u + math.sin(a) * v) for a in np.linspace(0, 2 * math.pi, 15)]
-    for p, q in zip(points[:-1], points[1:], strict=True):
+    for p, q in pairwise(points):
         b.rod(p, q, tube, m)
 
 
@@ -258,7 +263,7 @@ def wire(b: SceneBuilder, start: Vector, end: Vector, sag: float, radius: float)
     a, e, m = np.asarray(start, float), np.asarray(end, float), b.material(contrast=0.1)
     pieces = 8
     points = [a + (e - a) * k / pieces - [0, 0, 4 * sag * (k / pieces) * (1 - k / pieces)] for k in range(pieces + 1)]
-    for p, q in zip(points[:-1], points[1:], strict=True):
+    for p, q in pairwise(points):
         b.rod(p, q, radius, m)
 
 

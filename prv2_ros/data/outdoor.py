@@ -19,7 +19,9 @@ def _daylight(b: SceneBuilder, target_y: float = 12.0) -> Lighting:
     overcast = rng.uniform() < 0.4
     far = 150.0
     target = (0.0, target_y, 0.0)
-    toward = np.array([math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)])
+    toward = np.array(
+        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+    )
     x, y, z = np.array(target) + far * toward
     power = rng.uniform(0.0, 0.3) if overcast else rng.uniform(1.2, 3.5)
     warm = 1 - 0.45 * math.exp(-math.degrees(elevation) / 15)
@@ -47,7 +49,11 @@ def _ground(b: SceneBuilder) -> None:
 def _road(b: SceneBuilder, half: float) -> None:
     rng = b.rng
     grey = np.ones(3) * rng.uniform(0.04, 0.22)
-    b.box((0, 0, 0.0), (2 * half, _GROUND_M, 0.02), b.material(textures.SPECKLE, base=grey, contrast=0.25, repeat_m=2, specular=rng.choice([0, 0.15])))
+    b.box(
+        (0, 0, 0.0),
+        (2 * half, _GROUND_M, 0.02),
+        b.material(textures.SPECKLE, base=grey, contrast=0.25, repeat_m=2, specular=rng.choice([0, 0.15])),
+    )
     paint = b.material(textures.SPECKLE, base=(0.7, 0.7, 0.65), contrast=0.15, specular=0.0)
     if rng.uniform() < 0.8:
         step, length = rng.uniform(3, 9), rng.uniform(1, 4)
@@ -58,7 +64,12 @@ def _road(b: SceneBuilder, half: float) -> None:
             b.box((side * (half - 0.3), 0, 0.0), (0.14, 300, 0.026), paint)
     for _ in range(int(rng.integers(0, 3))):
         patch = b.material(textures.SPECKLE, base=grey * rng.uniform(0.5, 1.5), contrast=0.2, specular=0.0)
-        b.box((rng.uniform(-half, half), rng.uniform(3, 30), 0.0), (*rng.uniform(0.5, 4, 2), 0.024), patch, rng.uniform(0, 1))
+        b.box(
+            (rng.uniform(-half, half), rng.uniform(3, 30), 0.0),
+            (*rng.uniform(0.5, 4, 2), 0.024),
+            patch,
+            rng.uniform(0, 1),
+        )
     if rng.uniform() < 0.25:  # a crossing
         y = rng.uniform(5, 25)
         for x in np.arange(-half + 0.4, half, 1.0):
@@ -71,7 +82,9 @@ def _facades(b: SceneBuilder, side: int, edge: float) -> None:
         length, height = rng.uniform(6, 25), math.exp(rng.uniform(math.log(3), math.log(22)))
         if rng.uniform() < 0.85:
             kind = int(rng.choice([textures.WINDOWS, textures.WINDOWS, textures.BRICK, textures.NOISE]))
-            m = b.material(kind, base=b.colour(0.25, 0.1, 0.8), repeat_m=rng.uniform(4, 7) if kind == textures.WINDOWS else 1.5)
+            m = b.material(
+                kind, base=b.colour(0.25, 0.1, 0.8), repeat_m=rng.uniform(4, 7) if kind == textures.WINDOWS else 1.5
+            )
             x = side * (edge + rng.uniform(0, 5) + 6)
             b.standing_box((x, y + length / 2, 0), (12, length * 0.97, height), m)
             if y < 45:
@@ -99,16 +112,27 @@ def _verge(b: SceneBuilder, side: int, half: float) -> None:
     for _ in range(int(rng.integers(0, 4))):
         x, y = side * (half + rng.uniform(0.3, 2)), rng.uniform(4, 40)
         b.upright((x, y, 0), 0.035, 2.4, m)
-        b.box((x, y, 2.2), (rng.uniform(0.4, 1.2), 0.04, rng.uniform(0.4, 0.9)), b.material(textures.POSTER, repeat_m=0.8), rng.normal(0, 0.2))
+        b.box(
+            (x, y, 2.2),
+            (rng.uniform(0.4, 1.2), 0.04, rng.uniform(0.4, 0.9)),
+            b.material(textures.POSTER, repeat_m=0.8),
+            rng.normal(0, 0.2),
+        )
     if rng.uniform() < 0.35:
-        objects.fence(b, side * (half + rng.uniform(0.5, 3)), rng.uniform(1, 10), 0, rng.uniform(5, 25), rng.uniform(0.7, 1.8))
+        objects.fence(
+            b, side * (half + rng.uniform(0.5, 3)), rng.uniform(1, 10), 0, rng.uniform(5, 25), rng.uniform(0.7, 1.8)
+        )
     if rng.uniform() < 0.5:
         y = rng.uniform(0, 8)
         for _ in range(int(rng.integers(1, 7))):
             objects.car(b, side * (half - 1.1), y, rng.normal(0, 0.03) + math.pi * rng.integers(2))
             y += rng.uniform(5.2, 8)
     if rng.uniform() < 0.3:
-        b.standing_box((side * (half + rng.uniform(1, 4)), 20, 0), (rng.uniform(0.5, 2), rng.uniform(8, 60), rng.uniform(0.5, 2.2)), b.material(textures.LEAVES, base=(0.05, 0.12, 0.03), repeat_m=1.0))
+        b.standing_box(
+            (side * (half + rng.uniform(1, 4)), 20, 0),
+            (rng.uniform(0.5, 2), rng.uniform(8, 60), rng.uniform(0.5, 2.2)),
+            b.material(textures.LEAVES, base=(0.05, 0.12, 0.03), repeat_m=1.0),
+        )
 
 
 def street(b: SceneBuilder) -> Scene:
@@ -116,7 +140,9 @@ def street(b: SceneBuilder) -> Scene:
     rng, half = b.rng, b.rng.uniform(2.8, 8)
     _ground(b)
     _road(b, half)
-    walk = b.material(int(rng.choice([textures.TILES, textures.SPECKLE, textures.NOISE])), base=b.colour(0.1, 0.1, 0.5), contrast=0.15)
+    walk = b.material(
+        int(rng.choice([textures.TILES, textures.SPECKLE, textures.NOISE])), base=b.colour(0.1, 0.1, 0.5), contrast=0.15
+    )
     built = rng.uniform() < 0.75
     for side in (-1, 1):
         b.box((side * (half + 1.5), 0, 0.05), (3.0, 400, 0.16), walk)
@@ -125,9 +151,13 @@ def street(b: SceneBuilder) -> Scene:
         _verge(b, side, half)
     for _ in range(int(rng.integers(0, 6))):
         lane = rng.choice([-1, 1]) * rng.uniform(1.3, max(1.4, half - 1.2))
-        objects.car(b, lane, math.exp(rng.uniform(math.log(5), math.log(70))), rng.normal(0, 0.06) + math.pi * rng.integers(2))
+        objects.car(
+            b, lane, math.exp(rng.uniform(math.log(5), math.log(70))), rng.normal(0, 0.06) + math.pi * rng.integers(2)
+        )
     for _ in range(int(rng.integers(0, 6))):
-        objects.person(b, rng.uniform(-half - 3, half + 3), math.exp(rng.uniform(math.log(3), math.log(40))), rng.uniform(0, 6.3))
+        objects.person(
+            b, rng.uniform(-half - 3, half + 3), math.exp(rng.uniform(math.log(3), math.log(40))), rng.uniform(0, 6.3)
+        )
     if rng.uniform() < 0.3:
         objects.two_wheeler(b, rng.uniform(-half, half), rng.uniform(4, 15), rng.uniform(0, 6.3), rng.uniform() < 0.5)
     for _ in range(int(rng.integers(0, 5))):
@@ -155,13 +185,21 @@ def road(b: SceneBuilder) -> Scene:
             for k in range(24):
                 b.standing_box((side * (half + 0.55), 2 + 4 * k, 0), (0.08, 0.08, 0.7), rail)
         for _ in range(int(rng.integers(0, 12))):
-            objects.plant(b, side * (half + rng.uniform(3, 30)), rng.uniform(5, 120), 0, rng.uniform(1, 9), rng.uniform(1, 5), 25)
+            objects.plant(
+                b, side * (half + rng.uniform(3, 30)), rng.uniform(5, 120), 0, rng.uniform(1, 9), rng.uniform(1, 5), 25
+            )
         for _ in range(int(rng.integers(0, 4))):
             radii = rng.uniform(20, 120), rng.uniform(20, 120), rng.uniform(3, 25)
-            b.ball((side * rng.uniform(60, 250), rng.uniform(60, 350), -2), radii, b.material(textures.LEAVES, base=(0.06, 0.1, 0.04), repeat_m=8))
+            b.ball(
+                (side * rng.uniform(60, 250), rng.uniform(60, 350), -2),
+                radii,
+                b.material(textures.LEAVES, base=(0.06, 0.1, 0.04), repeat_m=8),
+            )
     for _ in range(int(rng.integers(0, 6))):
         lane = rng.choice([-1, 1]) * rng.uniform(1.5, half - 1)
-        objects.car(b, lane, math.exp(rng.uniform(math.log(6), math.log(90))), rng.normal(0, 0.03) + math.pi * rng.integers(2))
+        objects.car(
+            b, lane, math.exp(rng.uniform(math.log(6), math.log(90))), rng.normal(0, 0.03) + math.pi * rng.integers(2)
+        )
     pose = Pose(
         position=(rng.uniform(-0.6, 0.6) * half, 0.0, float(np.clip(rng.normal(1.6, 0.35), 0.6, 3.2))),
         yaw_deg=rng.normal(0, 6) if rng.uniform() < 0.75 else rng.normal(0, 50),
@@ -179,7 +217,14 @@ def yard(b: SceneBuilder) -> Scene:
         b.box((0, 0, 0), (rng.uniform(8, 60), rng.uniform(10, 80), 0.02), b.material())
     for _ in range(int(rng.integers(1, 5))):
         x, y = rng.choice([-1, 1]) * rng.uniform(4, 25), rng.uniform(6, 40)
-        b.standing_box((x, y, 0), (rng.uniform(3, 14), rng.uniform(3, 14), rng.uniform(2.2, 9)), b.material(int(rng.choice([textures.WINDOWS, textures.BRICK, textures.PLANKS, textures.NOISE])), repeat_m=3), rng.uniform(0, 1.5))
+        b.standing_box(
+            (x, y, 0),
+            (rng.uniform(3, 14), rng.uniform(3, 14), rng.uniform(2.2, 9)),
+            b.material(
+                int(rng.choice([textures.WINDOWS, textures.BRICK, textures.PLANKS, textures.NOISE])), repeat_m=3
+            ),
+            rng.uniform(0, 1.5),
+        )
     for _ in range(int(rng.integers(5, 25))):
         y = math.exp(rng.uniform(math.log(2), math.log(30)))
         objects.clutter(b, rng.normal(0, 0.5) * y, y, 0, math.exp(rng.uniform(math.log(0.2), math.log(1.8))))
@@ -192,7 +237,9 @@ def yard(b: SceneBuilder) -> Scene:
         objects.person(b, rng.normal(0, 4), rng.uniform(2.5, 20), rng.uniform(0, 6.3))
     if rng.uniform() < 0.5:
         objects.two_wheeler(b, rng.normal(0, 1.5), rng.uniform(2.5, 8), rng.uniform(0, 6.3), rng.uniform() < 0.6)
-    objects.fence(b, rng.uniform(-8, 8), rng.uniform(3, 15), rng.uniform(-1.5, 1.5), rng.uniform(4, 18), rng.uniform(0.7, 2))
+    objects.fence(
+        b, rng.uniform(-8, 8), rng.uniform(3, 15), rng.uniform(-1.5, 1.5), rng.uniform(4, 18), rng.uniform(0.7, 2)
+    )
     pose = Pose(
         position=(0.0, 0.0, float(np.clip(rng.normal(1.4, 0.4), 0.3, 3.0))),
         yaw_deg=rng.normal(0, 20),
@@ -210,14 +257,31 @@ def offroad(b: SceneBuilder) -> Scene:
     for _ in range(int(rng.integers(6, 22))):
         y = math.exp(rng.uniform(math.log(5), math.log(120)))
         spread = y * rng.uniform(0.15, 0.6)
-        b.ball((rng.normal(0, 0.7) * y, y, 0), (spread, spread * rng.uniform(0.5, 1.5), spread * rng.uniform(0.03, 0.2)), earth if rng.uniform() < 0.5 else b.material(textures.LEAVES, base=(0.1, 0.13, 0.05), repeat_m=2))
+        b.ball(
+            (rng.normal(0, 0.7) * y, y, 0),
+            (spread, spread * rng.uniform(0.5, 1.5), spread * rng.uniform(0.03, 0.2)),
+            earth if rng.uniform() < 0.5 else b.material(textures.LEAVES, base=(0.1, 0.13, 0.05), repeat_m=2),
+        )
     for _ in range(int(rng.integers(8, 45))):
         y, s = math.exp(rng.uniform(math.log(1.5), math.log(50))), math.exp(rng.uniform(math.log(0.08), math.log(1.3)))
-        b.ball((rng.normal(0, 0.6) * y, y, 0), s * rng.uniform(0.4, 1.1, 3), b.material(textures.NOISE, base=np.ones(3) * rng.uniform(0.08, 0.4), repeat_m=s), rng.uniform(0, 3))
+        b.ball(
+            (rng.normal(0, 0.6) * y, y, 0),
+            s * rng.uniform(0.4, 1.1, 3),
+            b.material(textures.NOISE, base=np.ones(3) * rng.uniform(0.08, 0.4), repeat_m=s),
+            rng.uniform(0, 3),
+        )
     for _ in range(int(rng.integers(0, 10))):
         objects.tree(b, rng.normal(0, 12), math.exp(rng.uniform(math.log(4), math.log(70))), rng.uniform(2, 14))
     for _ in range(int(rng.integers(0, 14))):
-        objects.plant(b, rng.normal(0, 7), math.exp(rng.uniform(math.log(1.5), math.log(40))), 0, rng.uniform(0.2, 1.5), rng.uniform(0.3, 1.4), 12)
+        objects.plant(
+            b,
+            rng.normal(0, 7),
+            math.exp(rng.uniform(math.log(1.5), math.log(40))),
+            0,
+            rng.uniform(0.2, 1.5),
+            rng.uniform(0.3, 1.4),
+            12,
+        )
     pose = Pose(
         position=(0.0, 0.0, float(np.clip(rng.normal(1.2, 0.5), 0.3, 3.0))),
         yaw_deg=rng.normal(0, 20),

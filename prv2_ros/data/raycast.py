@@ -2,8 +2,8 @@
 
 Every primitive is a unit shape (cube, ball or cylinder within [-1, 1]^3) under an affine map, so one ray transform
 serves all shapes and the ray parameter is kept. Rays leave one origin with a z component of 1 in the camera's
-frame, so the ray parameter *is* the depth along z. The image is cut into blocks, and a block only meets the primitives whose
-projected bounds touch it.
+frame, so the ray parameter *is* the depth along z. The image is cut into blocks, and a block only meets the
+primitives whose projected bounds touch it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,11 +49,11 @@ class SensorEffects:
 
 def expose(linear_HW3: NDArray[np.float32], effects: SensorEffects, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Develop linear RGB (H, W, 3) into an 8-bit sRGB image, metered on the picture's mean."""
-    light = linear_HW3 * np.asarray(effects.white_balance, np.float32)
+    light: NDArray[Any] = linear_HW3 * np.asarray(effects.white_balance, np.float32)
     metered = float(np.minimum(light, 2.0).mean()) + 1e-4
     light *= 0.2 / metered * 2.0**effects.exposure_ev
     if effects.vignette > 0:
-        light *= _vignette(*light.shape[:2], effects.vignette)
+        light *= _vignette(light.shape[0], light.shape[1], effects.vignette)
     if effects.motion_px > 1:
         light = cv2.blur(light, (round(effects.motion_px), 1))
     if effects.blur_sigma_px > 0.05:
@@ -65,11 +66,12 @@ def expose(linear_HW3: NDArray[np.float32], effects: SensorEffects, rng: np.rand
     grey = srgb.mean(-1, keepdims=True)
     srgb = grey + effects.saturation * (srgb - grey)
     srgb = 0.5 + effects.contrast * (srgb - 0.5)
-    image = (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)
+    image: NDArray[np.uint8] = (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)
     if effects.jpeg_quality >= 100:
         return image
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, effects.jpeg_quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _vignette(height: int, width: int, strength: float) -> NDArray[np.float32]:

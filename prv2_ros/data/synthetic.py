@@ -1,7 +1,7 @@
 """Procedural scenes with exact metric depth, rendered in plain torch at any resolution.
 
-`render` makes one frame from a seed, `drive` a short sequence along a street. Depth is the distance along z in the optical
-frame (REP-103/118), infinite for sky, and exact: it is the ray caster's, not sampled from the blurred picture.
+`render` makes one frame from a seed, `drive` a short sequence along a street. Depth is the distance along z in the
+optical frame (REP-103/118), infinite for sky, and exact: it is the ray caster's, not sampled from the blurred picture.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def _spectral(rng: np.random.Generator, slope: float, stretch: float = 1.0) -> N
     spectrum = np.fft.fft2(rng.standard_normal((SIZE_PX, SIZE_PX))) * radius**-slope
     value = np.real(np.fft.ifft2(spectrum))
     value = (value - value.mean()) / value.std()
-    return np.clip(0.5 + 0.22 * value, 0, 1)
+    return np.asarray(np.clip(0.5 + 0.22 * value, 0, 1))
 
 
 def _grid(rng: np.random.Generator, rows: int, columns: int, gap: float, shift: float) -> NDArray[np.float64]:
@@ -36,7 +36,7 @@ def _grid(rng: np.random.Generator, rows: int, columns: int, gap: float, shift: 
     value = shade[row, np.floor(u).astype(int)]
     edge_u = np.minimum(u % 1, 1 - u % 1) / columns
     edge_v = np.minimum((v * rows) % 1, 1 - (v * rows) % 1) / rows
-    return np.where(np.minimum(edge_u, edge_v) < gap, rng.choice([0.0, 0.1, 0.9]), value)
+    return np.asarray(np.where(np.minimum(edge_u, edge_v) < gap, rng.choice([0.0, 0.1, 0.9]), value))
 
 
 def _cells(rng: np.random.Generator, count: int) -> NDArray[np.float64]:

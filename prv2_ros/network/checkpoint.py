@@ -24,7 +24,9 @@ def model_path(name_or_path: str) -> Path:
     path = given if given.suffix in (".yaml", ".yml") else models_folder() / f"{name_or_path}.yaml"
     if not path.is_file():
         names = sorted(p.stem for p in models_folder().glob("*.yaml"))
-        raise WeightsError(f"no model {name_or_path!r}: give the path of a .yaml or one of {', '.join(names) or 'none'}")
+        raise WeightsError(
+            f"no model {name_or_path!r}: give the path of a .yaml or one of {', '.join(names) or 'none'}"
+        )
     return path
 
 
@@ -50,8 +52,8 @@ def load_model(name_or_path: str = "default") -> DepthModel:
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise WeightsError(
-            f"model {path}: weights {weights.name} have sha256 {found[:12]}..., expected {expected[:12]}...: the file is "
-            "truncated or altered; restore it (git checkout, or install the package again)"
+            f"model {path}: weights {weights.name} have sha256 {found[:12]}..., expected {expected[:12]}...: "
+            "the file is truncated or altered; restore it (git checkout, or install the package again)"
         )
     try:
         state = load(data)
@@ -63,13 +65,18 @@ def load_model(name_or_path: str = "default") -> DepthModel:
 
 
 def _spec(values: dict[str, Any]) -> ModelSpec:
-    return ModelSpec(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    return ModelSpec(**fields)
 
 
 def _fill(model: DepthModel, state: dict[str, Tensor], path: Path) -> None:
     own = model.state_dict()
     missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
-    shapes = [f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in own if k in state and own[k].shape != state[k].shape]
+    shapes = [
+        f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}"
+        for k in own
+        if k in state and own[k].shape != state[k].shape
+    ]
     if missing or unexpected or shapes:
         raise WeightsError(
             f"model {path}: weights are of another architecture: missing {missing[:3]}, unexpected {unexpected[:3]}, "

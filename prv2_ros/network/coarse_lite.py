@@ -1,8 +1,8 @@
 """`coarse_lite`: metric depth of the whole image from a light encoder and a top-down decoder.
 
 Depth is predicted for a camera of a fixed canonical focal length and scaled by the real one (the label transform of
-Metric3D, arXiv 2307.10984, section 3.1): a thing of size S at depth D covers f * S / D pixels, so what the pixels show fixes
-D / f, and depth_m = canonical_depth * f / f_canonical holds for wide and long lenses alike.
+Metric3D, arXiv 2307.10984, section 3.1): a thing of size S at depth D covers f * S / D pixels, so what the pixels show
+fixes D / f, and depth_m = canonical_depth * f / f_canonical holds for wide and long lenses alike.
 """
 
 from __future__ import annotations
@@ -46,13 +46,9 @@ class CoarseLite(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(skips, widths, strict=True))
         place = 2
         self.place = nn.ModuleList(nn.Conv2d(place, w, 1) for w in widths[2:])
-        self.context = nn.ModuleList(
-            nn.Sequential(*(ContextBlock(w) for _ in range(3))) for w in widths[2:]
-        )
+        self.context = nn.ModuleList(nn.Sequential(*(ContextBlock(w) for _ in range(3))) for w in widths[2:])
         self.down = nn.ModuleList(nn.Conv2d(widths[k + 1], widths[k], 1) for k in range(3))
-        self.fuse = nn.ModuleList(
-            nn.Sequential(ConvBlock(w, w, 3), ConvBlock(w, w, 3)) for w in widths[:3]
-        )
+        self.fuse = nn.ModuleList(nn.Sequential(ConvBlock(w, w, 3), ConvBlock(w, w, 3)) for w in widths[:3])
         self.features = ConvBlock(widths[0], FEATURE_CHANNELS)
         self.head = nn.Conv2d(FEATURE_CHANNELS, 1, 3, 1, 1)
         nn.init.constant_(self.head.bias, math.log(4.0))  # type: ignore[arg-type]

@@ -34,7 +34,8 @@ class ContextBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (B, C, h, w)."""
         y = self.narrow(F.relu(self.widen(self.norm(self.depthwise(x)))))
-        return x + self.scale * y
+        out: Tensor = x + self.scale * y
+        return out
 
 
 def resize_like(x: Tensor, like: Tensor) -> Tensor:

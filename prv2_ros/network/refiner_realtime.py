@@ -1,8 +1,8 @@
 """`refiner_realtime`, first version: corrects a tile of the coarse depth from the native-resolution image.
 
-A light encoder sees RGB and the coarse depth at full resolution; coarse features gate the encoder's at stride 8 (the coarse guides
-the fine, after the Guided Denoising Unit of PatchRefiner V2, arXiv 2501.01121); a narrow decoder climbs to stride 2, and pixel
-shuffling to full resolution. The residual is in log depth, so near and far errors weigh alike.
+A light encoder sees RGB and the coarse depth at full resolution; coarse features gate the encoder's at stride 8 (the
+coarse guides the fine, after the Guided Denoising Unit of PatchRefiner V2, arXiv 2501.01121); a narrow decoder climbs
+to stride 2, and pixel shuffling to full resolution. The residual is in log depth, so near and far errors weigh alike.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Gate(nn.Module):
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """Keep the shape of `fine`; `coarse` has its height and width."""
         mixed = self.mix(torch.cat([fine, coarse], 1))
-        return fine * torch.sigmoid(self.weight(mixed)) + mixed
+        gated: Tensor = fine * torch.sigmoid(self.weight(mixed)) + mixed
+        return gated
 
 
 class RefinerRealtime(nn.Module):

@@ -40,7 +40,7 @@ class TrainConfig:
     encoder_rate: float = 0.4
     """Learning rate of the pretrained encoder as a share of the rest's."""
 
-    frozen: tuple[str, ...] = ("conv_stem", "bn1", "blocks.0")
+    frozen: tuple[str, ...] = ("conv_stem", "blocks.0")
     """Layers of the encoder that keep their pretrained weights."""
 
     weight_decay: float = 0.02

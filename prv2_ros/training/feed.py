@@ -78,10 +78,8 @@ class _Source:
         self.listed: list[list[Path]] = []
 
     def relist(self) -> None:
-        tiles = self.config.stage == "refiner"
-        self.listed = [
-            [p for p in list_frames(Path(folder)) if not (tiles and "-" in p.stem)] for folder in self.config.data
-        ]
+        # NAME-K.json is a tile of NAME: its principal point lies far from its centre, so it is no image of its own.
+        self.listed = [[p for p in list_frames(Path(folder)) if "-" not in p.stem] for folder in self.config.data]
 
     def _draw(self, rng: np.random.Generator) -> Path:
         shares = np.asarray(self.config.data_shares or [1.0] * len(self.listed))

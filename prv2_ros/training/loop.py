@@ -109,7 +109,7 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
             loss, figures = STEPS[self.config.stage](self.model, batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.config.clip_norm)
         self.step += 1
         if torch.isfinite(norm):  # one broken batch must not end a night's run

@@ -1,7 +1,7 @@
 """Losses on log depth.
 
-All take log depth in natural-log metres, shape (B, 1, H, W), and the truth with +inf where there is sky and NaN where there is
-no truth. Each sample weighs the same, however many of its pixels are valid.
+All take log depth in natural-log metres, shape (B, 1, H, W), and the truth with +inf where there is sky and NaN where
+there is no truth. Each sample weighs the same, however many of its pixels are valid.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def scale_invariant(log_pred: Tensor, log_true: Tensor) -> Tensor:
 
 
 def gradient(log_pred: Tensor, log_true: Tensor, scales: int = 4) -> Tensor:
-    """Mean absolute difference of the spatial gradients at strides 1, 2, 4, ... (MegaDepth, arXiv 1804.00607, eq. 4)."""
+    """Mean absolute difference of the spatial gradients at strides 1, 2, 4, ... (MegaDepth, arXiv 1804.00607)."""
     valid = torch.isfinite(log_true)
     error = torch.where(valid, log_pred - torch.where(valid, log_true, 0.0), 0.0)
     total = error.new_zeros(())

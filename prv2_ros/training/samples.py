@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,6 +50,8 @@ def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generat
     # Windows stay near the optical axis: the network takes the image centre for the principal point.
     x = int(np.clip(round((width - w) / 2 + rng.normal(0, 0.06) * width), 0, width - w))
     y = int(np.clip(round((height - h) / 2 + rng.normal(0, 0.06) * height), 0, height - h))
+    image: NDArray[Any]
+    depth: NDArray[Any]
     image, depth = frame.image[y : y + h, x : x + w], frame.depth_m[y : y + h, x : x + w]
     shrinking = w > out_w
     image = cv2.resize(image, (out_w, out_h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
@@ -62,7 +65,7 @@ def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generat
     )
 
 
-def recolour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def recolour(image: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Change brightness, contrast, colour and sharpness as cameras and their settings do."""
     if rng.uniform() < 0.25:
         return image

@@ -72,16 +72,14 @@ def trained_part(model: DepthModel, stage: str) -> nn.Module:
 
 
 def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
-    """Put the stage's part in training mode; encoders keep ImageNet's normalisation and their frozen layers.
+    """Put the stage's part in training mode and fix the frozen layers of its encoder.
 
-    Batches on small machines are too small for batch statistics of a pretrained encoder, and its first layers (edges and
-    colours) transfer as they are: both cost much time at high resolution and gain nothing.
+    The first layers (edges and colours) transfer as they are; at full resolution their gradients cost the most.
     """
     model.eval()
     part = trained_part(model, config.stage)
     part.train()
     encoder = part.get_submodule("encoder")
-    encoder.eval()
     for name, parameter in encoder.named_parameters():
         if any(name.startswith(f"body.{frozen}") for frozen in config.frozen):
             parameter.requires_grad_(False)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from prv2_ros.data.sensor import SensorEffects, expose
+
+
+def _picture() -> np.ndarray:
+    return np.random.default_rng(0).uniform(0.05, 0.6, (48, 64, 3)).astype(np.float32)
+
+
+def _expose(effects: SensorEffects, seed: int = 0) -> np.ndarray:
+    return expose(_picture(), effects, np.random.default_rng(seed)).astype(float)
+
+
+def test_ideal_sensor_keeps_order_and_meters_to_mid_grey() -> None:
+    image = _expose(SensorEffects())
+    light = _picture()
+    order = np.argsort(light.ravel())
+    assert (np.diff(image.ravel()[order]) >= 0).all()
+    assert 90 < image.mean() < 150
+
+
+def test_each_effect_does_what_its_name_says() -> None:
+    plain = _expose(SensorEffects())
+    assert _expose(SensorEffects(exposure_ev=1.0)).mean() > plain.mean() + 10
+    assert _expose(SensorEffects(vignette=0.8))[:4, :4].mean() < plain[:4, :4].mean() - 10
+    assert (
+        np.abs(np.diff(_expose(SensorEffects(blur_sigma_px=1.5)), axis=1)).mean()
+        < 0.5 * np.abs(np.diff(plain, axis=1)).mean()
+    )
+    assert np.ptp(_expose(SensorEffects(saturation=0.0)), axis=-1).max() <= 1
+    warm = _expose(SensorEffects(white_balance=(1.4, 1.0, 0.7)))
+    assert warm[..., 0].mean() > warm[..., 2].mean() + 20
+    assert np.abs(_expose(SensorEffects(jpeg_quality=20)) - plain).mean() > 2
+
+
+def test_noise_follows_the_seed() -> None:
+    effects = SensorEffects(noise=0.05)
+    np.testing.assert_array_equal(_expose(effects, 1), _expose(effects, 1))
+    assert np.abs(_expose(effects, 1) - _expose(effects, 2)).mean() > 1
+
+
+def test_random_effects_are_seeded_and_blur_scales() -> None:
+    a = SensorEffects.random(np.random.default_rng(3))
+    assert a == SensorEffects.random(np.random.default_rng(3))
+    half = SensorEffects.random(np.random.default_rng(3), scale=0.5)
+    assert half == replace(a, blur_sigma_px=a.blur_sigma_px / 2, motion_px=a.motion_px / 2)

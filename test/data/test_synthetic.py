@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from prv2_ros.data import synthetic
+from prv2_ros.data.raycast import Pinhole
+from prv2_ros.data.scene import Pose, SceneBuilder
+from prv2_ros.data.shading import no_shadow_lighting
+from prv2_ros.errors import InputError
+
+
+@pytest.mark.parametrize("kind", list(synthetic.KINDS))
+def test_every_kind_renders_a_plausible_frame(kind: str) -> None:
+    frame = synthetic.render(11, 96, 64, kind=kind)
+    assert frame.image.shape == (64, 96, 3)
+    assert frame.image.dtype == np.uint8
+    assert frame.depth_m.shape == (64, 96)
+    assert frame.depth_m.dtype == np.float32
+    assert frame.kind == kind
+    solid = frame.depth_m[np.isfinite(frame.depth_m)]
+    assert solid.size > 0.2 * frame.depth_m.size
+    assert solid.min() > 0.02
+    assert frame.image.std() > 5, "a picture without content"
+    fov = 2 * math.degrees(math.atan(frame.camera.width / 2 / frame.camera.fx))
+    assert 30 <= fov <= 110
+
+
+def test_the_seed_decides_everything() -> None:
+    a, b, c = (synthetic.render(seed, 64, 48) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(a.image, b.image)
+    np.testing.assert_array_equal(a.depth_m, b.depth_m)
+    assert a.camera == b.camera
+    assert not np.array_equal(a.depth_m, c.depth_m)
+
+
+def test_depth_of_a_floor_is_exact() -> None:
+    """A level camera 1.5 m above a floor sees it at depth 1.5 * f / (v - cy) in row v."""
+    b = SceneBuilder(np.random.default_rng(0))
+    b.box((0, 0, -0.5), (200, 200, 1.0), b.material())
+    scene = b.build("test", no_shadow_lighting(), Pose(position=(0, 0, 1.5)))
+    camera = Pinhole(width=40, height=30, fx=25.0, fy=25.0, cx=19.5, cy=14.5)
+    depth = synthetic.view(scene, camera).depth_HW.numpy()
+    assert np.isinf(depth[:15]).all()
+    rows = np.arange(16, 30)
+    np.testing.assert_allclose(depth[16:], np.repeat(1.5 * 25 / (rows - 14.5)[:, None], 40, 1), rtol=1e-5)
+
+
+def test_depth_is_along_z_not_along_the_ray() -> None:
+    b = SceneBuilder(np.random.default_rng(0))
+    b.box((0, 5.5, 0), (100, 1, 100), b.material())
+    scene = b.build("test", no_shadow_lighting(), Pose(position=(0, 0, 0)))
+    depth = synthetic.view(scene, Pinhole(width=32, height=32, fx=16.0, fy=16.0, cx=15.5, cy=15.5)).depth_HW
+    torch.testing.assert_close(depth, torch.full((32, 32), 5.0), rtol=1e-5, atol=0)
+
+
+def test_another_lens_sees_the_same_scene_from_the_same_place() -> None:
+    wide = synthetic.render(21, 97, 65, kind="room", f_px=60)
+    tele = synthetic.render(21, 97, 65, kind="room", f_px=120)
+    assert wide.camera.fx == 60
+    assert tele.camera.fx == 120
+    np.testing.assert_allclose(wide.depth_m[32, 48], tele.depth_m[32, 48], rtol=1e-4)
+    np.testing.assert_allclose(wide.depth_m[32 + 10, 48 + 10], tele.depth_m[32 + 20, 48 + 20], rtol=1e-3)
+
+
+def test_drive_moves_forward_through_one_scene() -> None:
+    frames = list(synthetic.drive(3, 3, 96, 64))
+    assert [f.kind for f in frames] == ["street"] * 3
+    assert frames[0].camera == frames[2].camera
+    assert not np.array_equal(frames[0].depth_m, frames[1].depth_m)
+    again = list(synthetic.drive(3, 2, 96, 64))
+    np.testing.assert_array_equal(frames[1].image, again[1].image)
+
+
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(InputError, match=r"'submarine'.*room"):
+        synthetic.render(0, 64, 64, kind="submarine")
+    with pytest.raises(InputError, match="8x64 px"):
+        synthetic.render(0, 8, 64)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prv2_ros.data import tiles
+from prv2_ros.data.frames import list_frames
+from prv2_ros.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def scene() -> tiles.TileScene:
+    return tiles.render(4, count=2)
+
+
+def test_tiles_show_the_overviews_depth_where_their_boxes_say(scene: tiles.TileScene) -> None:
+    overview = scene.overview.depth_m
+    height, width = scene.native_hw()
+    scale = width / overview.shape[1]
+    assert scale == pytest.approx(height / overview.shape[0])
+    for tile, (x, y, w, h) in zip(scene.tiles, scene.boxes_xywh(), strict=True):
+        assert (w, h) == (tiles.TILE_PX, tiles.TILE_PX)
+        v, u = np.mgrid[8:h:16, 8:w:16].astype(int)
+        rows = np.rint((y + v + 0.5) / scale - 0.5).astype(int)
+        columns = np.rint((x + u + 0.5) / scale - 0.5).astype(int)
+        inside = (rows >= 0) & (rows < overview.shape[0]) & (columns >= 0) & (columns < overview.shape[1])
+        seen, known = tile.depth_m[v, u][inside], overview[rows, columns][inside]
+        close = (np.isinf(seen) & np.isinf(known)) | (np.abs(np.log(seen / known)) < 0.05)
+        assert close.mean() > 0.75, "tile and overview disagree beyond what edges explain"
+
+
+def test_scene_survives_the_folder(scene: tiles.TileScene, tmp_path: Path) -> None:
+    tiles.write_tile_scene(tmp_path, scene)
+    path = next(p for p in list_frames(tmp_path) if "-" not in p.stem)
+    back = tiles.read_tile_scene(path)
+    assert back.boxes_xywh() == pytest.approx(np.array(scene.boxes_xywh()))
+    assert back.native_hw() == scene.native_hw()
+    for tile in tmp_path.glob("*-*.json"):
+        tile.unlink()
+    with pytest.raises(InputError, match="no tiles"):
+        tiles.read_tile_scene(path)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from prv2_ros.network.coarse_lite import FEATURE_CHANNELS
+from prv2_ros.network.model import DepthModel
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 160), (160, 96)])
+def test_shapes(model: DepthModel, size: tuple[int, int]) -> None:
+    with torch.no_grad():
+        out = model.predict_coarse(torch.rand(2, 3, *size), torch.tensor([300.0, 500.0]))
+    assert out.log_depth_B1hw.shape == (2, 1, *size)
+    assert out.features_BChw.shape == (2, FEATURE_CHANNELS, size[0] // 4, size[1] // 4)
+    assert out.log_depth_B1hw.dtype == torch.float32
+
+
+def test_depth_is_proportional_to_the_focal_length(model: DepthModel) -> None:
+    """The canonical camera transform: the same pixels through a lens twice as long lie twice as far away."""
+    image = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        near = model.predict_coarse(image, torch.tensor([400.0])).log_depth_B1hw
+        far = model.predict_coarse(image, torch.tensor([800.0])).log_depth_B1hw
+    torch.testing.assert_close(far, near + math.log(2), atol=1e-5, rtol=0)
+
+
+def test_samples_of_a_batch_do_not_touch_each_other(model: DepthModel) -> None:
+    images = torch.rand(3, 3, 64, 64)
+    f_px = torch.tensor([200.0, 400.0, 800.0])
+    with torch.no_grad():
+        together = model.predict_coarse(images, f_px).log_depth_B1hw
+        alone = model.predict_coarse(images[1:2], f_px[1:2]).log_depth_B1hw
+    torch.testing.assert_close(together[1:2], alone, atol=1e-4, rtol=0)
+
+
+def test_every_parameter_gets_a_finite_gradient() -> None:
+    torch.manual_seed(0)
+    coarse = DepthModel().coarse.train()
+    coarse(torch.rand(2, 3, 64, 64), torch.tensor([300.0, 500.0])).log_depth_B1hw.sum().backward()
+    for name, parameter in coarse.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prv2_ros.network.model import STRIDE_PX, DepthModel
+
+MODEL = DepthModel()
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [((1920, 1080), (384, 672)), ((3840, 2160), (384, 672)), ((640, 480), (416, 576)), ((741, 500), (416, 608))],
+)
+def test_network_size_is_about_384x640_in_the_images_shape(image: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert MODEL.network_size(*image) == expected
+
+
+@given(width=st.integers(64, 8000), height=st.integers(64, 8000))
+def test_network_size_is_a_multiple_of_the_stride_and_bounded(width: int, height: int) -> None:
+    h, w = MODEL.network_size(width, height)
+    assert h % STRIDE_PX == 0
+    assert w % STRIDE_PX == 0
+    assert min(h, w) >= STRIDE_PX
+    if 0.2 < width / height < 5:
+        assert 0.7 < h * w / MODEL.spec.coarse_area_px < 1.35
+        assert abs((w / h) / (width / height) - 1) < 0.2

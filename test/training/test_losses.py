@@ -1,0 +1,86 @@
+"""Losses against plain numpy over lists of valid pixels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from prv2_ros.training import losses
+
+
+def _case() -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    true = rng.normal(1, 0.5, (2, 1, 12, 17)).astype(np.float32)
+    true[0, 0, :3] = np.inf
+    true[1, 0, :, :4] = np.nan
+    pred = (np.where(np.isfinite(true), true, 1.0) + rng.normal(0.1, 0.2, true.shape)).astype(np.float32)
+    return torch.from_numpy(pred).requires_grad_(), torch.from_numpy(true)
+
+
+def _errors() -> list[np.ndarray]:
+    pred, true = (t.detach().numpy() for t in _case())
+    return [(p - t)[np.isfinite(t)] for p, t in zip(pred, true, strict=True)]
+
+
+def test_log_l1() -> None:
+    expected = np.mean([np.abs(e).mean() for e in _errors()])
+    assert losses.log_l1(*_case()).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_scale_invariant_ignores_a_common_factor() -> None:
+    expected = np.mean([np.abs(e - e.mean()).mean() for e in _errors()])
+    pred, true = _case()
+    assert losses.scale_invariant(pred, true).item() == pytest.approx(expected, rel=1e-5)
+    assert losses.scale_invariant(pred + 0.7, true).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_gradient_at_one_scale() -> None:
+    pred, true = (t.detach().numpy() for t in _case())
+    expected = 0.0
+    for axis in (-1, -2):
+        means = []
+        for p, t in zip(pred, true, strict=True):
+            d = np.diff(np.where(np.isfinite(t), p - t, np.nan), axis=axis)
+            means.append(np.abs(d[np.isfinite(d)]).mean())
+        expected += float(np.mean(means))
+    assert losses.gradient(*_case(), scales=1).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_ignores_a_common_factor() -> None:
+    pred, true = _case()
+    assert losses.gradient(pred, true).item() == pytest.approx(losses.gradient(pred + 1, true).item(), rel=1e-4)
+
+
+def test_sky_is_right_from_its_distance_on() -> None:
+    true = torch.full((1, 1, 4, 4), math.inf)
+    assert losses.sky(torch.full_like(true, math.log(300)), true).item() == 0
+    near = losses.sky(torch.full_like(true, math.log(losses.SKY_M / 2)), true).item()
+    assert near == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_no_valid_pixel_gives_zero_and_finite_gradients() -> None:
+    pred = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    true = torch.full((1, 1, 8, 8), math.nan)
+    total = losses.log_l1(pred, true) + losses.scale_invariant(pred, true) + losses.gradient(pred, true)
+    (total + losses.sky(pred, true)).backward()
+    assert total.item() == 0
+    assert torch.isfinite(pred.grad).all()
+
+
+def test_gradients_are_finite_beside_sky_and_holes() -> None:
+    pred, true = _case()
+    total = losses.log_l1(pred, true) + losses.scale_invariant(pred, true) + losses.gradient(pred, true)
+    total.backward()
+    assert torch.isfinite(pred.grad).all()
+    assert (pred.grad[torch.isnan(true)] == 0).all()
+
+
+def test_edge_weight_marks_three_pixels_on_both_sides() -> None:
+    true = torch.zeros(1, 1, 11, 40)
+    true[..., 20:] = 0.5
+    marked = torch.nonzero(losses.edge_weight(true)[0, 0, 5])[:, 0].tolist()
+    assert marked == list(range(16, 24))
+    assert losses.edge_weight(torch.zeros(1, 1, 9, 9)).sum() == 0
