@@ -1,6 +1,6 @@
 """The demo behind scripts/demo.sh: write inputs, run the node, exchange messages, check, leave a page.
 
-python -m demo [-o demo] [--seconds 20] [--frames 12]
+python -m demo [-o demo] [--seconds 20] [--frames 10]
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from tqdm import tqdm
 from demo import bags
 from demo.check import DemoFailure, evaluate_scene, node_counters
 from demo.node_process import NodeProcess
-from demo.page import Section, build_page
+from demo.page import Section, build_page, overview
+from demo.pictures import jpeg
 from prv2_ros.errors import Prv2Error
 from prv2_ros.evaluation.frames import TruthFrame, motorcycle_frame
 
@@ -165,6 +166,7 @@ def run(folder: Path, *, model: str, frames: int, seconds: float, say: Say) -> N
     temporary = folder / ".index.html.part"
     temporary.write_text(page, encoding="utf-8")
     os.replace(temporary, folder / "index.html")
+    (folder / "overview.jpg").write_bytes(jpeg(overview(sections)))
     for section in sections:
         traffic, scores = section.result.traffic, section.result.scores
         say(
@@ -180,7 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo.sh", description="Run the node on real messages, leave a page.")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "demo", help="folder for bags, logs and index.html")
     parser.add_argument("--model", default="default", help="model name or weights path")
-    parser.add_argument("--frames", type=int, default=12, help="frames of the drive to render")
+    parser.add_argument("--frames", type=int, default=10, help="frames of the drive to render")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the drive is played at 10 Hz")
     options = parser.parse_args()
     # A terminated demo unwinds like an interrupted one, so that the node is stopped in any case.

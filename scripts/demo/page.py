@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from demo import pictures
 from demo.check import SceneResult, Traffic
 from prv2_ros.evaluation.frames import is_dense
-from prv2_ros.geometry.depth_codec import colourise, display_range, scale_ticks
+from prv2_ros.geometry.depth_codec import add_scale, colourise, display_range, scale_ticks
 
 HERE = Path(__file__).parent
 
@@ -77,6 +77,21 @@ def build_page(sections: Sequence[Section], counters: Mapping[str, str], facts: 
         + "\n".join(body)
         + f"\n<script>{script}</script></body></html>\n"
     )
+
+
+def overview(sections: Sequence[Section], height_px: int = 300) -> NDArray[np.uint8]:
+    """One picture of the run for a README: image, depth with its scale, and points, a row for each input."""
+    rows = []
+    for section in sections:
+        result = section.result
+        near, far = display_range(result.frame.truth_m)
+        depth = add_scale(colourise(result.refined_m, near, far), near, far)
+        height, width = result.refined_m.shape
+        view = pictures.cloud_view(result.points_xyz_m, result.points_rgb, width / height)
+        rows.append(pictures.strip([result.frame.image, depth, pictures.draw_cloud(view, width, height)], height_px))
+    widest = max(row.shape[1] for row in rows)
+    padded = [pictures.pad_right(row, widest, below=8) for row in rows]
+    return np.vstack(padded)[:-8]
 
 
 def _tiles(result: SceneResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -157,3 +158,18 @@ def jpeg(picture: Rgb, quality: int = 88) -> bytes:
     ok, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert ok
     return bytes(data.tobytes())
+
+
+def strip(tiles: Sequence[Rgb], height: int, gap_px: int = 8) -> Rgb:
+    """Set pictures side by side at one height, with white between them."""
+    parts: list[Rgb] = []
+    for tile in tiles:
+        width = round(tile.shape[1] * height / tile.shape[0])
+        parts += [np.full((height, gap_px, 3), 255, np.uint8), np.asarray(cv2.resize(tile, (width, height)), np.uint8)]
+    return np.hstack(parts[1:])
+
+
+def pad_right(picture: Rgb, width: int, below: int = 0) -> Rgb:
+    """Extend with white to a width, and downwards."""
+    right = width - picture.shape[1]
+    return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8)

@@ -26,7 +26,7 @@ sys.path.insert(0, str(SCRIPTS))
 from demo import bags, pictures  # noqa: E402
 from demo.check import DemoFailure, check_answer, evaluate_scene, node_counters, spread  # noqa: E402
 from demo.node_process import NodeProcess  # noqa: E402
-from demo.page import Section, build_page  # noqa: E402
+from demo.page import Section, build_page, overview  # noqa: E402
 
 WIDTH, HEIGHT = 320, 200
 CAMERA = CameraModel(width=WIDTH, height=HEIGHT, fx=300.0, fy=300.0, cx=159.5, cy=99.5)
@@ -249,6 +249,18 @@ def test_page_holds_everything_and_needs_no_network(exchanged: Any) -> None:
     scores = result.scores
     for key in ("abs_rel", "delta1", "edge_mae_m"):
         assert f"<td>{scores['coarse'][key]:.3f}</td><td>{scores['refined'][key]:.3f}</td>" in page
+
+
+def test_overview_has_a_row_for_each_input(exchanged: Any) -> None:
+    frames, log, answers = exchanged
+    result = evaluate_scene("drive", frames, log, answers, _infer, most_frames=1)
+    section = Section(key="drive", title="t", text="x", result=result)
+    picture = overview([section, section], height_px=100)
+    assert picture.shape[0] == 208
+    assert np.array_equal(picture[:100], picture[108:])
+    assert (picture[100:108] == 255).all()
+    shown = cv2.resize(result.frame.image, (160, 100))
+    assert np.array_equal(picture[:100, :160], shown)
 
 
 def test_node_counters_come_from_the_last_message() -> None:
