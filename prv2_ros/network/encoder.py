@@ -6,7 +6,7 @@ a fixed affine map after a convolution is part of the convolution, and folding i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -41,6 +41,7 @@ class ImageEncoder(nn.Module):
             raise ConfigError(f"encoder {name!r}: timm knows no such model ({error})") from error
         if extra_channels:
             _widen_stem(self.body, extra_channels)
+        _drop_unused_blocks(self.body)
         _fold_norms(self.body)
         info: Any = self.body.feature_info
         self.channels = tuple(int(c) for c in info.channels())
@@ -73,6 +74,13 @@ def _widen_stem(body: nn.Module, extra: int) -> None:
         wide.weight.zero_()
         wide.weight[:, : stem.in_channels] = stem.weight
     setattr(parent, name.rpartition(".")[2], wide)
+
+
+def _drop_unused_blocks(body: nn.Module) -> None:
+    """Remove the stages behind the last map; timm's EfficientNets and MobileNets keep them, and compute them."""
+    blocks, last = getattr(body, "blocks", None), str(cast(Any, body).feature_info.module_name()[-1])
+    if isinstance(blocks, nn.Sequential) and last.startswith("blocks."):
+        del blocks[int(last.split(".")[1]) + 1 :]
 
 
 def _norm_of_convolutions(body: nn.Module) -> list[tuple[nn.Conv2d, str, nn.BatchNorm2d]]:
@@ -126,6 +134,7 @@ def load_imagenet(encoder: ImageEncoder, name: str, state: dict[str, Tensor]) ->
             )
         target[key] = value
     plain.load_state_dict(target)
+    _drop_unused_blocks(plain)
     _fold_norms(plain)
     folded = plain.state_dict()
     for key, value in encoder.body.state_dict().items():

@@ -36,6 +36,7 @@ class Feed(IterableDataset[Batch]):
         info = torch.utils.data.get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         source = _Source(self.config)
+        source.relist()
         n = self.first + (worker - self.first) % workers
         while True:
             rng = np.random.default_rng([self.config.seed, n])
