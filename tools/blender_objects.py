@@ -40,19 +40,8 @@ def clutter(b: Builder, size: float) -> None:
         )
     elif pick == 1:  # bottle
         w = size * 0.22
-        b.lathe(
-            [
-                (0, 0),
-                (w, 0),
-                (w, size * 0.6),
-                (w * 0.8, size * 0.7),
-                (w * 0.35, size * 0.8),
-                (w * 0.35, size),
-                (0, size),
-            ],
-            mat,
-            t,
-        )
+        outline = ((0, 0), (1, 0), (1, 0.6), (0.8, 0.7), (0.35, 0.8), (0.35, 1), (0, 1))
+        b.lathe([(w * radius, size * height) for radius, height in outline], mat, t)
         b.cylinder(0, 0, size, w * 0.4, size * 0.07, "plastic", colour(r))
         b.lathe([(w * 1.01, size * 0.2), (w * 1.01, size * 0.5)], "paper", colour(r))
     elif pick == 2:  # turned vase or bowl

@@ -56,6 +56,13 @@ def sky(log_pred: Tensor, log_true: Tensor) -> Tensor:
     return sample_mean(shortfall, torch.isposinf(log_true))
 
 
+def align_offset(log_true: Tensor, log_pred: Tensor) -> Tensor:
+    """Truth moved by each sample's median log error, so that the prediction's scale is right on the median."""
+    error = torch.where(torch.isfinite(log_true), log_pred - log_true, torch.nan).flatten(1)
+    offset = torch.nan_to_num(torch.nanmedian(error, dim=1).values)
+    return log_true + offset.view(-1, 1, 1, 1)
+
+
 def edge_weight(log_true: Tensor, radius: int = 3, jump: float = 0.08) -> Tensor:
     """1 within `radius` px of a step of more than `jump` in log depth (or of the sky's border), else 0."""
     filled = torch.nan_to_num(log_true, nan=0.0, posinf=math.log(2 * SKY_M)).clamp(-3, 7)

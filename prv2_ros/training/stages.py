@@ -34,7 +34,11 @@ def coarse_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
 
 
 def refiner_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
-    """Loss of the refiner on native tiles, the coarse network held fixed; edges count more."""
+    """Loss of the refiner on native tiles, the coarse network held fixed; edges count more.
+
+    What a tile shows cannot mend the scale of the whole picture, so the truth is moved onto the coarse depth's median
+    first: otherwise the scale's error drowns that of the edges.
+    """
     with torch.no_grad():
         overview = batch["overview"].float().div_(255).contiguous(memory_format=torch.channels_last)
         coarse = model.predict_coarse(overview, batch["f_px"])
@@ -42,24 +46,20 @@ def refiner_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
         tile = (batch["image"].shape[-2], batch["image"].shape[-1])
         log_coarse = crop_aligned(coarse.log_depth_B1hw, batch["boxes"], native, tile)
         features = crop_aligned(coarse.features_BChw.float(), batch["boxes"], native, (tile[0] // 8, tile[1] // 8))
-    truth = batch["log_depth"]
+    truth = losses.align_offset(batch["log_depth"], log_coarse)
     image = batch["image"].float().div_(255).contiguous(memory_format=torch.channels_last)
     log_pred = model.refine(image, log_coarse, features)
-    near = losses.edge_weight(truth)
     valid = torch.isfinite(truth)
+    near = valid & (losses.edge_weight(truth) > 0)
     filled = torch.where(valid, truth, 0.0)
     error, before = (log_pred - filled).abs(), (log_coarse - filled).abs()
-    everywhere = losses.sample_mean(error, valid)
-    at_edges = losses.sample_mean(error, valid & (near > 0))
+    everywhere, at_edges = losses.sample_mean(error, valid), losses.sample_mean(error, near)
     total = everywhere + at_edges + losses.gradient(log_pred, truth, scales=3) + 0.2 * losses.sky(log_pred, truth)
-    with torch.no_grad():
-        edges_before = float(losses.sample_mean(before, valid & (near > 0)))
-        all_before = float(losses.sample_mean(before, valid))
     return total, {
         "all": float(everywhere.detach()),
-        "all_coarse": all_before,
+        "all_coarse": float(losses.sample_mean(before, valid)),
         "edge": float(at_edges.detach()),
-        "edge_coarse": edges_before,
+        "edge_coarse": float(losses.sample_mean(before, near)),
     }
 
 

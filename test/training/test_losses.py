@@ -84,3 +84,16 @@ def test_edge_weight_marks_three_pixels_on_both_sides() -> None:
     marked = torch.nonzero(losses.edge_weight(true)[0, 0, 5])[:, 0].tolist()
     assert marked == list(range(16, 24))
     assert losses.edge_weight(torch.zeros(1, 1, 9, 9)).sum() == 0
+
+
+def test_aligned_truth_has_the_predictions_scale() -> None:
+    pred, true = _case()
+    pred = pred.detach() + torch.tensor([1.0, -2.0]).view(2, 1, 1, 1)
+    aligned = losses.align_offset(true, pred)
+    for p, t, raw in zip(pred, aligned, true, strict=True):
+        valid = torch.isfinite(raw)
+        assert torch.median((p - t)[valid]).item() == pytest.approx(0, abs=1e-6)
+        assert torch.equal(torch.isposinf(t), torch.isposinf(raw))
+        assert torch.equal(torch.isnan(t), torch.isnan(raw))
+    empty = torch.full((1, 1, 4, 4), torch.inf)
+    assert torch.equal(losses.align_offset(empty, torch.zeros(1, 1, 4, 4)), empty)
