@@ -2,7 +2,9 @@
 
 A light encoder sees RGB and the coarse depth at full resolution; coarse features gate the encoder's at stride 8 (the
 coarse guides the fine, after the Guided Denoising Unit of PatchRefiner V2, arXiv 2501.01121); a narrow decoder climbs
-to stride 2, and pixel shuffling to full resolution. The residual is in log depth, so near and far errors weigh alike.
+to stride 2, and pixel shuffling to full resolution. The correction is a residual in log depth, so near and far errors
+weigh alike. Most of it is a move: the coarse depth is right on both sides of an edge and smeared across it, so each
+pixel may take the depth from beside it instead of inventing one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from prv2_ros.network.encoder import ImageEncoder
 from prv2_ros.network.layers import ConvBlock, resize_like
 
 _LOG_CENTRE, _LOG_SPREAD = 1.6, 1.4  # mean and deviation of log metres over the training scenes: inputs near N(0, 1)
+
+_REACH_PX = (6, 18)
+"""How far away a pixel may take its depth from: about the smear of the coarse depth at two to six times its size."""
 
 
 class Gate(nn.Module):
@@ -48,9 +53,8 @@ class RefinerRealtime(nn.Module):
         self.fuse = nn.ModuleList(nn.Sequential(ConvBlock(w, w), ConvBlock(w, w)) for w in widths)
         self.full = nn.Conv2d(widths[0], 4 * 8, 3, 1, 1)
         self.detail = nn.Conv2d(8 + 4, 16, 3, 1, 1)
-        self.head = nn.Conv2d(16, 1, 3, 1, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.head = nn.Conv2d(16, 2 + 8 * len(_REACH_PX), 3, 1, 1)
+        _start_at_identity(self.head)
 
     def forward(self, image_B3HW: Tensor, log_coarse_B1HW: Tensor, features_BChw: Tensor) -> Tensor:
         """Refine: RGB in 0..1, upsampled coarse log depth, coarse features at (H/8, W/8); log depth (B, 1, H, W)."""
@@ -66,5 +70,31 @@ class RefinerRealtime(nn.Module):
             x = x + self.fuse[level](x)
         fine = F.pixel_shuffle(self.full(x), 2)
         fine = F.relu(self.detail(torch.cat([fine, image_B3HW - 0.5, bend], 1)))
-        residual: Tensor = self.head(fine).float()
-        return log_coarse_B1HW + residual
+        answer = self.head(fine).float()
+        share = torch.softmax(answer[:, 1:], 1)
+        return (share * _neighbours(log_coarse_B1HW)).sum(1, keepdim=True) + answer[:, :1]
+
+
+def _start_at_identity(head: nn.Conv2d) -> None:
+    """Let an untrained head answer: no residual, and nearly all of the depth from the pixel itself."""
+    nn.init.normal_(head.weight, std=0.01)
+    assert head.bias is not None
+    with torch.no_grad():
+        head.weight[0].zero_()
+        head.bias.zero_()
+        head.bias[1] = 5.0
+
+
+def _neighbours(x_B1HW: Tensor) -> Tensor:
+    """The map and its copies moved by each reach in eight directions, (B, 1 + 8 * reaches, H, W); borders repeat."""
+    height, width = x_B1HW.shape[-2:]
+    largest = max(_REACH_PX)
+    padded = F.pad(x_B1HW, (largest,) * 4, mode="replicate")
+    moved = [x_B1HW]
+    for reach in _REACH_PX:
+        for dy in (-reach, 0, reach):
+            for dx in (-reach, 0, reach):
+                if dy or dx:
+                    y, x = largest + dy, largest + dx
+                    moved.append(padded[..., y : y + height, x : x + width])
+    return torch.cat(moved, 1)

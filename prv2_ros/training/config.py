@@ -33,6 +33,9 @@ class TrainConfig:
     """Length in steps instead of seconds, where not 0: for runs that must be repeatable."""
 
     batch: int = 8
+    accumulate: int = 1
+    """Batches whose gradients are averaged before a step."""
+
     sizes: tuple[tuple[int, int], ...] = ((256, 384), (288, 352), (256, 320), (320, 320), (352, 256))
     """Height and width (px) of training images; one is drawn per batch."""
 
@@ -66,6 +69,10 @@ class TrainConfig:
             raise ConfigError(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
         if self.batch < 1 or (self.steps < 1 and self.seconds <= 0):
             raise ConfigError(f"batch {self.batch}, steps {self.steps}, seconds {self.seconds}: must be positive")
+        if self.accumulate < 1 or self.checkpoint_every % self.accumulate:
+            raise ConfigError(
+                f"accumulate {self.accumulate}: must be at least 1 and divide checkpoint_every {self.checkpoint_every}"
+            )
         if self.data_shares and len(self.data_shares) != len(self.data):
             raise ConfigError(f"{len(self.data_shares)} data_shares for {len(self.data)} data folders")
         for h, w in self.sizes:

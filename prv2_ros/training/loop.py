@@ -108,14 +108,19 @@ class Trainer:
             group["lr"] = self.config.learning_rate * group["lr_share"] * share
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
             loss, figures = STEPS[self.config.stage](self.model, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.config.clip_norm)
+        if self.step % self.config.accumulate == 0:
+            self.optimizer.zero_grad(set_to_none=True)
+        (loss / self.config.accumulate).backward()
         self.step += 1
+        if self.step % self.config.accumulate == 0:
+            self._update()
+        return {"loss": float(loss.detach()), **figures}
+
+    def _update(self) -> None:
+        norm = torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.config.clip_norm)
         if torch.isfinite(norm):  # one broken batch must not end a night's run
             self.optimizer.step()
             self.average.update(self.part)
-        return {"loss": float(loss.detach()), **figures}
 
     def _log(self, figures: dict[str, float]) -> None:
         row = {"step": self.step, "seconds": round(self.elapsed, 1), **{k: round(v, 5) for k, v in figures.items()}}

@@ -55,6 +55,8 @@ def refiner_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
     error, before = (log_pred - filled).abs(), (log_coarse - filled).abs()
     everywhere, at_edges = losses.sample_mean(error, valid), losses.sample_mean(error, near)
     total = everywhere + at_edges + losses.gradient(log_pred, truth, scales=3) + 0.2 * losses.sky(log_pred, truth)
+    # Relative to what was wrong before: one hopeless scene must not outweigh ten that can be mended.
+    total = total / (losses.sample_mean(before, valid) + losses.sample_mean(before, near) + 0.05)
     return total, {
         "all": float(everywhere.detach()),
         "all_coarse": float(losses.sample_mean(before, valid)),

@@ -17,10 +17,30 @@ def _inputs(height: int, width: int, batch: int = 1) -> tuple[torch.Tensor, torc
     )
 
 
-def test_an_untrained_refiner_keeps_the_coarse_depth(model: DepthModel) -> None:
+def test_an_untrained_refiner_nearly_keeps_the_coarse_depth(model: DepthModel) -> None:
+    image, _, features = _inputs(64, 96)
+    ramp = torch.linspace(0, 1, 96).expand(1, 1, 64, 96)
+    with torch.no_grad():
+        change = model.refine(image, ramp, features) - ramp
+    assert float(change.abs().max()) < 0.05
+    flat = torch.full_like(ramp, 1.3)
+    with torch.no_grad():
+        torch.testing.assert_close(model.refine(image, flat, features), flat)
+
+
+def test_a_pixel_may_take_its_depth_from_beside_it() -> None:
+    """With all weight on one direction, the result is the coarse depth moved by that reach."""
+    refiner = RefinerRealtime().eval()
+    torch.nn.init.zeros_(refiner.head.weight)
+    with torch.no_grad():
+        refiner.head.bias.fill_(-100.0)
+        refiner.head.bias[0] = 0.0
+        refiner.head.bias[1 + 5] = 100.0  # reach 6, no step down, 6 px to the right
     image, log_coarse, features = _inputs(64, 96)
     with torch.no_grad():
-        torch.testing.assert_close(model.refine(image, log_coarse, features), log_coarse)
+        moved = refiner(image, log_coarse, features)
+    torch.testing.assert_close(moved[..., :-6], log_coarse[..., 6:])
+    torch.testing.assert_close(moved[..., -6:], log_coarse[..., -1:].expand(1, 1, 64, 6))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (96, 32)])

@@ -27,6 +27,7 @@ def test_overrides_win_and_none_is_no_override(tmp_path: Path) -> None:
         ("bacth: 3", "unknown bacth; known are"),
         ("stage: dessert", "'dessert': expected one of coarse, refiner"),
         ("batch: 0", "batch 0"),
+        ("accumulate: 3\ncheckpoint_every: 10", "accumulate 3.*divide checkpoint_every 10"),
         ("sizes: [[100, 96]]", "100x96.*multiples of 32"),
         ("data: [a]\ndata_shares: [1, 2]", "2 data_shares for 1"),
         ("- 1", "expected a mapping"),
