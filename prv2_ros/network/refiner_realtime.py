@@ -72,7 +72,8 @@ class RefinerRealtime(nn.Module):
         fine = F.relu(self.detail(torch.cat([fine, image_B3HW - 0.5, bend], 1)))
         answer = self.head(fine).float()
         share = torch.softmax(answer[:, 1:], 1)
-        return (share * _neighbours(log_coarse_B1HW)).sum(1, keepdim=True) + answer[:, :1]
+        moved: Tensor = (share * _neighbours(log_coarse_B1HW)).sum(1, keepdim=True)
+        return moved + answer[:, :1]
 
 
 def _start_at_identity(head: nn.Conv2d) -> None:
