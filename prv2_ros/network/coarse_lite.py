@@ -20,6 +20,9 @@ from prv2_ros.network.layers import ContextBlock, ConvBlock, resize_like
 F_CANONICAL_PX = 500.0
 """Focal length of the canonical camera at network resolution (px)."""
 
+_LOG_RANGE = (math.log(0.05), math.log(400.0))
+"""Log metres that are answered: a scene unlike any seen must not give kilometres, and the sky lies at 250 m and beyond."""
+
 FEATURE_CHANNELS = 32
 """Channels of the features that the refiner gets."""
 
@@ -68,7 +71,8 @@ class CoarseLite(nn.Module):
         features = self.features(x)
         canonical = F.interpolate(self.head(features), image_B3hw.shape[-2:], mode="bilinear", align_corners=False)
         log_scale = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)
-        return CoarseOutput(log_depth_B1hw=canonical.float() + log_scale, features_BChw=features)
+        log_depth = (canonical.float() + log_scale).clamp(*_LOG_RANGE)
+        return CoarseOutput(log_depth_B1hw=log_depth, features_BChw=features)
 
 
 def _pixel_offsets(x: Tensor, stride: int) -> Tensor:

@@ -22,6 +22,9 @@ _LOG_CENTRE, _LOG_SPREAD = 1.6, 1.4  # mean and deviation of log metres over the
 _REACH_PX = (6, 18)
 """How far away a pixel may take its depth from: about the smear of the coarse depth at two to six times its size."""
 
+_CHOICE_GAIN = 10.0
+"""Slope of the choice between neighbours: a clear choice needs large logits, and weights that grow slowly."""
+
 
 class Gate(nn.Module):
     """Weighs fine features by what the coarse ones say: y = fine * sigmoid(f(fine, coarse))."""
@@ -54,7 +57,7 @@ class RefinerRealtime(nn.Module):
         self.full = nn.Conv2d(widths[0], 4 * 8, 3, 1, 1)
         self.detail = nn.Conv2d(8 + 4, 16, 3, 1, 1)
         self.head = nn.Conv2d(16, 2 + 8 * len(_REACH_PX), 3, 1, 1)
-        _start_at_identity(self.head)
+        _start_near_identity(self.head)
 
     def forward(self, image_B3HW: Tensor, log_coarse_B1HW: Tensor, features_BChw: Tensor) -> Tensor:
         """Refine: RGB in 0..1, upsampled coarse log depth, coarse features at (H/8, W/8); log depth (B, 1, H, W)."""
@@ -71,19 +74,19 @@ class RefinerRealtime(nn.Module):
         fine = F.pixel_shuffle(self.full(x), 2)
         fine = F.relu(self.detail(torch.cat([fine, image_B3HW - 0.5, bend], 1)))
         answer = self.head(fine).float()
-        share = torch.softmax(answer[:, 1:], 1)
+        share = torch.softmax(_CHOICE_GAIN * answer[:, 1:], 1)
         moved: Tensor = (share * _neighbours(log_coarse_B1HW)).sum(1, keepdim=True)
         return moved + answer[:, :1]
 
 
-def _start_at_identity(head: nn.Conv2d) -> None:
-    """Let an untrained head answer: no residual, and nearly all of the depth from the pixel itself."""
-    nn.init.normal_(head.weight, std=0.01)
+def _start_near_identity(head: nn.Conv2d) -> None:
+    """Let an untrained head answer with no residual and the mean depth around the pixel, open to change."""
+    nn.init.normal_(head.weight, std=0.003)
     assert head.bias is not None
     with torch.no_grad():
         head.weight[0].zero_()
         head.bias.zero_()
-        head.bias[1] = 5.0
+        head.bias[1] = 1.5 / _CHOICE_GAIN
 
 
 def _neighbours(x_B1HW: Tensor) -> Tensor:

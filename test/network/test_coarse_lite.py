@@ -43,3 +43,10 @@ def test_every_parameter_gets_a_finite_gradient() -> None:
     for name, parameter in coarse.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_depth_stays_in_range_whatever_the_lens(model: DepthModel) -> None:
+    with torch.no_grad():
+        out = model.predict_coarse(torch.rand(2, 3, 64, 64), torch.tensor([1e-3, 1e9])).log_depth_B1hw.exp()
+    torch.testing.assert_close(out[0], torch.full_like(out[0], 0.05))
+    torch.testing.assert_close(out[1], torch.full_like(out[1], 400.0))

@@ -22,7 +22,7 @@ def test_an_untrained_refiner_nearly_keeps_the_coarse_depth(model: DepthModel) -
     ramp = torch.linspace(0, 1, 96).expand(1, 1, 64, 96)
     with torch.no_grad():
         change = model.refine(image, ramp, features) - ramp
-    assert float(change.abs().max()) < 0.05
+    assert float(change.abs().max()) < 0.1
     flat = torch.full_like(ramp, 1.3)
     with torch.no_grad():
         torch.testing.assert_close(model.refine(image, flat, features), flat)

@@ -84,7 +84,7 @@ def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> N
     for _ in range(5):
         last = trainer._advance(batch)
     assert last["loss"] < first["loss"]
-    assert first["all"] == pytest.approx(first["all_coarse"], rel=0.1), "an untrained refiner changes little"
+    assert first["all"] == pytest.approx(first["all_coarse"], rel=0.2), "an untrained refiner changes little"
 
 
 def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_path: Path) -> None:
