@@ -21,7 +21,7 @@ F_CANONICAL_PX = 500.0
 """Focal length of the canonical camera at network resolution (px)."""
 
 _LOG_RANGE = (math.log(0.05), math.log(400.0))
-"""Log metres that are answered: a scene unlike any seen must not give kilometres, and the sky lies at 250 m and beyond."""
+"""Log metres that are answered: a scene unlike any seen must not give kilometres; the sky lies beyond 250 m."""
 
 FEATURE_CHANNELS = 32
 """Channels of the features that the refiner gets."""
