@@ -1,6 +1,6 @@
 """The demo behind scripts/demo.sh: write inputs, run the node, exchange messages, check, leave a page.
 
-python -m demo [-o demo] [--seconds 20] [--frames 10]
+python -m demo [-o demo] [--seconds 20] [--frames 8]
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo.sh", description="Run the node on real messages, leave a page.")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "demo", help="folder for bags, logs and index.html")
     parser.add_argument("--model", default="default", help="model name or weights path")
-    parser.add_argument("--frames", type=int, default=10, help="frames of the drive to render")
+    parser.add_argument("--frames", type=int, default=8, help="frames of the drive to render")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the drive is played at 10 Hz")
     options = parser.parse_args()
     # A terminated demo unwinds like an interrupted one, so that the node is stopped in any case.
