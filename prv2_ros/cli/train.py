@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from prv2_ros.errors import ConfigError, WeightsError
+from prv2_ros.errors import ConfigError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from prv2_ros.network.checkpoint import load_model, save_model
     from prv2_ros.network.model import DepthModel
     from prv2_ros.training.config import load_config
-    from prv2_ros.training.loop import Trainer
+    from prv2_ros.training.loop import Trainer, load_average
 
     config = load_config(
         args.config,
@@ -54,13 +54,10 @@ def run(args: argparse.Namespace) -> int:
     else:
         model = DepthModel()
         _start_encoders(model, args.encoder)
-    trainer = Trainer(model, config, args.output)
     if args.export_only:
-        if not trainer.checkpoint.exists():
-            raise WeightsError(f"no checkpoint in {args.output} to export")
-        trainer.part.load_state_dict(trainer.average.state)
+        load_average(model, config.stage, args.output)
     else:
-        trainer.run()
+        Trainer(model, config, args.output).run()
     print(save_model(model, args.output, args.name))
     return 0
 

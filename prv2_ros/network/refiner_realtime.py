@@ -73,7 +73,7 @@ class RefinerRealtime(nn.Module):
             x = x + self.fuse[level](x)
         fine = F.pixel_shuffle(self.full(x), 2)
         fine = F.relu(self.detail(torch.cat([fine, image_B3HW - 0.5, bend], 1)))
-        answer = self.head(fine).float()
+        answer: Tensor = self.head(fine).float()
         share = torch.softmax(_CHOICE_GAIN * answer[:, 1:], 1)
         moved: Tensor = (share * _neighbours(log_coarse_B1HW)).sum(1, keepdim=True)
         return moved + answer[:, :1]

@@ -19,6 +19,7 @@ from prv2_ros.training.feed import loader
 from prv2_ros.training.stages import STEPS, parameter_groups, set_training_mode, trained_part
 
 _LOG_EVERY = 50  # steps
+_CHECKPOINT = "checkpoint.pt"
 
 
 class Average:
@@ -69,7 +70,7 @@ class Trainer:
     @property
     def checkpoint(self) -> Path:
         """File that the run resumes from."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / _CHECKPOINT
 
     def progress(self) -> float:
         """Share of the run that is done."""
@@ -142,13 +143,24 @@ class Trainer:
         temporary.replace(self.checkpoint)
 
     def _load(self) -> None:
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        if state["stage"] != self.config.stage:
-            raise WeightsError(
-                f"{self.checkpoint} is of stage {state['stage']}, not {self.config.stage}: name another folder"
-            )
+        state = _read(self.checkpoint, self.config.stage)
         self.part.load_state_dict(state["part"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.state = state["average"]
         self.average.count = state["average_count"]
         self.step, self.elapsed = state["step"], state["elapsed"]
+
+
+def load_average(model: DepthModel, stage: str, folder: Path) -> None:
+    """Put the averaged weights of a run's last checkpoint into the stage's part of the model."""
+    path = folder / _CHECKPOINT
+    if not path.exists():
+        raise WeightsError(f"no checkpoint in {folder} to export")
+    trained_part(model, stage).load_state_dict(_read(path, stage)["average"])
+
+
+def _read(path: Path, stage: str) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if state["stage"] != stage:
+        raise WeightsError(f"{path} is of stage {state['stage']}, not {stage}: name another folder")
+    return state
