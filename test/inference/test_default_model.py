@@ -27,7 +27,7 @@ def test_the_packaged_model_sees_that_a_floor_runs_away_and_scales_with_the_lens
         engine.infer(image, CameraModel(width=384, height=240, fx=f, fy=f, cx=191.5, cy=119.5)).depth_m
         for f in (300.0, 600.0)
     ]
-    assert np.isfinite(depths[0]).mean() > 0.9
+    assert np.isfinite(depths[0][130:]).all(), "the floor; a plain bright wall may pass for the sky"
     near, far = np.nanmedian(depths[0][-24:]), np.nanmedian(depths[0][130:150])
     assert 0.3 < near < far < 200
     # The canonical camera scales the coarse depth exactly; the refiner sees metres and may answer a little differently.

@@ -20,12 +20,22 @@ SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf)
 
 
 def small_model(*, refines: bool) -> DepthModel:
-    """The network itself with random weights and a small coarse input; a fresh refiner changes nothing."""
+    """The network itself with random weights and a small coarse input; without `refines` each pixel keeps its depth."""
     torch.manual_seed(7)
     model = DepthModel(ModelSpec(coarse_area_px=96 * 160))
     if refines:
         torch.nn.init.normal_(model.refiner.head.weight, std=0.05)
+    else:
+        keep_depth(model)
     return model.eval()
+
+
+def keep_depth(model: DepthModel) -> None:
+    """Set the refiner's head so that the whole choice falls on the pixel itself and the residual is zero."""
+    with torch.no_grad():
+        model.refiner.head.weight.zero_()
+        model.refiner.head.bias.zero_()
+        model.refiner.head.bias[1] = 50.0
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +212,9 @@ class ShortOfMemory(DepthModel):
 
 def test_a_gpu_short_of_memory_gets_fewer_tiles_and_it_is_said_once(caplog):
     config = EngineConfig(max_tile_px=128, overlap_px=32, tile_batch=6)
-    engine = DepthEngine(ShortOfMemory(ModelSpec(coarse_area_px=96 * 160)), device="cpu", config=config)
+    model = ShortOfMemory(ModelSpec(coarse_area_px=96 * 160))
+    keep_depth(model)
+    engine = DepthEngine(model, device="cpu", config=config)
     image = picture(200, 300)
     with caplog.at_level(logging.WARNING):
         result = engine.infer(image)
