@@ -20,7 +20,7 @@ def test_auto_takes_a_device_that_works():
 
 @without_cuda
 def test_auto_says_why_it_takes_the_cpu(caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="prv2_ros.inference.device"):
         choose_device("auto")
     assert "device auto: cpu, as torch " in caplog.text
     assert "CUDA" in caplog.text
