@@ -84,7 +84,7 @@ def overview(sections: Sequence[Section], height_px: int = 300) -> NDArray[np.ui
     rows = []
     for section in sections:
         result = section.result
-        near, far = display_range(result.frame.truth_m)
+        near, far = _common_range(result.frame.truth_m, result.refined_m)
         depth = add_scale(colourise(result.refined_m, near, far), near, far)
         height, width = result.refined_m.shape
         view = pictures.cloud_view(result.points_xyz_m, result.points_rgb, width / height)
@@ -134,7 +134,7 @@ def _traffic_table(sections: Sequence[Section]) -> str:
 
 def _section(section: Section) -> str:
     result = section.result
-    near, far = display_range(result.frame.truth_m)
+    near, far = _common_range(result.frame.truth_m, result.refined_m)
     depths = {"refined": result.refined_m, "coarse": result.coarse_m, "truth": result.frame.truth_m}
     coloured = {name: colourise(np.asarray(depth, np.float32), near, far) for name, depth in depths.items()}
     errors = {name: pictures.error_picture(depths[name], result.frame.truth_m) for name in ("refined", "coarse")}
@@ -196,6 +196,12 @@ def _tick_class(at: float) -> str:
     return "first" if at < 0.03 else "last" if at > 0.97 else "between" if at in (0.25, 0.75) else ""
 
 
+def _common_range(*depths_m: np.ndarray) -> tuple[float, float]:
+    """One range of colours for truth and answer, or an answer of the wrong scale would show as one flat colour."""
+    ranges = [display_range(np.asarray(depth, np.float32)) for depth in depths_m]
+    return min(near for near, _ in ranges), max(far for _, far in ranges)
+
+
 def _depth_legend(near: float, far: float) -> str:
     depths = np.geomspace(near, far, 33, dtype=np.float32)[None]
     ticks = [(math.log(t / near) / math.log(far / near), f"{t:g} m") for t in scale_ticks(near, far, most=7)]
@@ -237,7 +243,7 @@ def _close_ups(result: SceneResult, coloured: Mapping[str, NDArray[np.uint8]]) -
     side = min(CLOSE_UP_PX, *result.frame.truth_m.shape)
     x, y = pictures.close_up_box(result.frame.truth_m, side)
     window = result.frame.truth_m[y : y + side, x : x + side]
-    near, far = display_range(window)
+    near, far = _common_range(window, result.refined_m[y : y + side, x : x + side])
     sheets = {"image": result.frame.image}
     labels = {"image": "image", "coarse": "coarse", "refined": "refined", "truth": "truth"}
     depths = {"coarse": result.coarse_m, "refined": result.refined_m, "truth": result.frame.truth_m}
