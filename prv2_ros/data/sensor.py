@@ -47,10 +47,17 @@ class SensorEffects:
         )
 
 
-def expose(linear_HW3: NDArray[np.float32], effects: SensorEffects, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Develop linear RGB (H, W, 3) into an 8-bit sRGB image, metered on the picture's mean."""
+def meter(linear_HW3: NDArray[np.float32], effects: SensorEffects) -> float:
+    """Mean radiance of a picture as a camera meters it: lamps and the sun count no more than twice white."""
+    return float(np.minimum(linear_HW3 * np.asarray(effects.white_balance, np.float32), 2.0).mean()) + 1e-4
+
+
+def expose(
+    linear_HW3: NDArray[np.float32], effects: SensorEffects, rng: np.random.Generator, metered: float | None = None
+) -> NDArray[np.uint8]:
+    """Develop linear RGB (H, W, 3) into an 8-bit sRGB image, metered on itself or on what `meter` said of the whole."""
+    metered = meter(linear_HW3, effects) if metered is None else metered
     light: NDArray[Any] = linear_HW3 * np.asarray(effects.white_balance, np.float32)
-    metered = float(np.minimum(light, 2.0).mean()) + 1e-4
     light *= 0.2 / metered * 2.0**effects.exposure_ev
     if effects.vignette > 0:
         light *= _vignette(light.shape[0], light.shape[1], effects.vignette)

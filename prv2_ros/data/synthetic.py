@@ -38,6 +38,14 @@ KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
 _LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25}
 """Share of frames of a kind that a lens of 30 to 50 degrees sees."""
 
+_MOST_TRIES = 20
+_PROBE_WH = (64, 40)
+_FEWEST_THINGS = 8
+_LARGEST_SHARE = 0.6
+_LEAST_RELIEF = 1.65
+"""A composition is drawn again while a coarse look at it finds fewer surfaces, one larger than this share of the
+picture, or a far end (95% of the pixels) nearer than this multiple of the near end (5%): no camera of use looks so."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticFrame:
@@ -64,8 +72,22 @@ def scene_of(seed: int, kind: str | None = None) -> tuple[Scene, float]:
         raise InputError(f"scene kind {kind!r}: expected one of {', '.join(KINDS)}")
     long_lens = rng.uniform() < _LONG_LENS.get(kind, 0.12)
     fov_deg = float(rng.uniform(30, 50) if long_lens else rng.uniform(45, 110))
-    scene = KINDS[kind][0](SceneBuilder(rng))
+    for _ in range(_MOST_TRIES):
+        scene = KINDS[kind][0](SceneBuilder(rng))
+        if _shows_something(scene, fov_deg):
+            break
     return scene, fov_deg
+
+
+def _shows_something(scene: Scene, fov_deg: float) -> bool:
+    """Tell a picture from a blank wall: several things in it, none of them most of it, and some depth."""
+    camera = CameraModel.from_fov(*_PROBE_WH, fov_deg)
+    hits = view(scene, _pinhole(camera))
+    seen = hits.index_HW[hits.index_HW >= 0].bincount()
+    depth = hits.depth_HW.clamp(max=100.0).flatten()
+    low, high = torch.quantile(depth, torch.tensor([0.05, 0.95])).tolist()
+    large_enough = int((seen >= 5).sum()) >= _FEWEST_THINGS
+    return large_enough and int(seen.max()) < _LARGEST_SHARE * depth.numel() and high > _LEAST_RELIEF * low
 
 
 def render(
@@ -109,14 +131,25 @@ def picture(
     device: str | torch.device = "cpu",
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Render one view: image (H, W, 3) uint8 and depth (H, W) metres."""
+    linear, depth_m = trace(scene, camera, device=device)
+    return expose(linear, effects, rng), depth_m
+
+
+def trace(
+    scene: Scene, camera: CameraModel, *, device: str | torch.device = "cpu"
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Render one view before the sensor: linear radiance (H, W, 3) and depth (H, W) metres."""
     place = torch.device(device)
-    pinhole = Pinhole(width=camera.width, height=camera.height, fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy)
+    pinhole = _pinhole(camera)
     scene = replace(scene, primitives=_on(scene.primitives, place))
     with torch.inference_mode():
         hits = view(scene, pinhole)
         linear = shade(scene, hits, pinhole)
-    image = expose(linear.float().cpu().numpy(), effects, rng)
-    return image, hits.depth_HW.cpu().numpy()
+    return linear.float().cpu().numpy(), hits.depth_HW.cpu().numpy()
+
+
+def _pinhole(camera: CameraModel) -> Pinhole:
+    return Pinhole(width=camera.width, height=camera.height, fx=camera.fx, fy=camera.fy, cx=camera.cx, cy=camera.cy)
 
 
 def view(scene: Scene, camera: Pinhole) -> Hits:

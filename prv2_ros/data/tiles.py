@@ -10,8 +10,8 @@ import torch
 
 from prv2_ros.data.frames import Frame, read_frame, write_frame
 from prv2_ros.data.raycast import Pinhole
-from prv2_ros.data.sensor import SensorEffects
-from prv2_ros.data.synthetic import picture, scene_of, view
+from prv2_ros.data.sensor import SensorEffects, expose, meter
+from prv2_ros.data.synthetic import scene_of, trace, view
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
@@ -52,16 +52,19 @@ def render(seed: int, count: int = 3, *, device: str = "cpu") -> TileScene:
     camera = CameraModel.from_fov(width, height, fov_deg)
     # The overview is a shrunken picture: its blur and noise are averaged away, and its edges are soft.
     shrunk = replace(effects, blur_sigma_px=0.45, motion_px=0.0, noise=effects.noise / 3, vignette=0.0)
-    image, depth_m = picture(scene, camera, shrunk, rng, device=device)
+    linear, depth_m = trace(scene, camera, device=device)
+    metered = meter(linear, shrunk)
+    image = expose(linear, shrunk, rng, metered)
     overview = Frame(name=f"{seed:08d}", image=image, depth_m=depth_m, camera=camera, kind=scene.kind)
     scale = float(rng.choice([2.0, 3.0, 3.0, 4.0, 6.0]))
     whole = camera.resized(round(width * scale), round(height * scale))
-    # Metering and tone must be the overview's: a tile is a part of that picture, not one of its own.
     tiles = []
     for k in range(count):
         x, y = _busy_corner(scene, whole, rng)
         cut = whole.cropped(x, y, TILE_PX, TILE_PX)
-        image, depth_m = picture(scene, cut, replace(effects, vignette=0.0), rng, device=device)
+        linear, depth_m = trace(scene, cut, device=device)
+        # The overview's exposure: a tile is a part of that picture, as dark or bright as it happens to be there.
+        image = expose(linear, replace(effects, vignette=0.0), rng, metered)
         tiles.append(Frame(name=f"{seed:08d}-{k}", image=image, depth_m=depth_m, camera=cut, kind=scene.kind))
     return TileScene(overview=overview, tiles=tuple(tiles))
 

@@ -69,9 +69,11 @@ class CoarseLite(nn.Module):
             if level < 3:
                 x = x + self.fuse[level](x)
         features = self.features(x)
-        canonical = F.interpolate(self.head(features), image_B3hw.shape[-2:], mode="bilinear", align_corners=False)
+        with torch.autocast(features.device.type, enabled=False):  # bfloat16 would round the depth to 1%
+            answer = self.head(features.float())
+        canonical = F.interpolate(answer, image_B3hw.shape[-2:], mode="bilinear", align_corners=False)
         log_scale = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)
-        log_depth = (canonical.float() + log_scale).clamp(*_LOG_RANGE)
+        log_depth = (canonical + log_scale).clamp(*_LOG_RANGE)
         return CoarseOutput(log_depth_B1hw=log_depth, features_BChw=features)
 
 

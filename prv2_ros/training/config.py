@@ -46,6 +46,10 @@ class TrainConfig:
     frozen: tuple[str, ...] = ("conv_stem", "blocks.0")
     """Layers of the encoder that keep their pretrained weights."""
 
+    fixed_depthwise: bool = False
+    """The encoder's depthwise kernels keep their pretrained weights: their gradient costs more than all the rest on a
+    CPU (benchmarks/training.py), and they are 6% of its parameters."""
+
     weight_decay: float = 0.02
     clip_norm: float = 5.0
     warmup: float = 0.03

@@ -85,6 +85,9 @@ def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
     for name, parameter in encoder.named_parameters():
         if any(name.startswith(f"body.{frozen}") for frozen in config.frozen):
             parameter.requires_grad_(False)
+    for module in encoder.modules():
+        if config.fixed_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.requires_grad_(False)  # the bias too: asking for its gradient alone costs as much as both
 
 
 def parameter_groups(model: DepthModel, config: TrainConfig) -> list[dict[str, object]]:

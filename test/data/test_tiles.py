@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -27,7 +28,7 @@ def test_tiles_show_the_overviews_depth_where_their_boxes_say(scene: tiles.TileS
         columns = np.rint((x + u + 0.5) / scale - 0.5).astype(int)
         inside = (rows >= 0) & (rows < overview.shape[0]) & (columns >= 0) & (columns < overview.shape[1])
         seen, known = tile.depth_m[v, u][inside], overview[rows, columns][inside]
-        with np.errstate(invalid="ignore"):  # sky against sky
+        with np.errstate(invalid="ignore", divide="ignore"):  # sky against sky and against the ground
             close = (np.isinf(seen) & np.isinf(known)) | (np.abs(np.log(seen / known)) < 0.05)
         assert close.mean() > 0.75, "tile and overview disagree beyond what edges explain"
 
@@ -42,3 +43,13 @@ def test_scene_survives_the_folder(scene: tiles.TileScene, tmp_path: Path) -> No
         tile.unlink()
     with pytest.raises(InputError, match="no tiles"):
         tiles.read_tile_scene(path)
+
+
+def test_tiles_are_exposed_as_their_overview(scene: tiles.TileScene) -> None:
+    """A tile that meters itself would be as bright as any other; here it is as bright as that part of the picture."""
+    height, width = scene.native_hw()
+    whole = cv2.resize(scene.overview.image, (width, height), interpolation=cv2.INTER_LINEAR)
+    for tile, (x, y, w, h) in zip(scene.tiles, scene.boxes_xywh(), strict=True):
+        x0, y0 = round(x), round(y)
+        part = whole[y0 : y0 + round(h), x0 : x0 + round(w)]
+        assert tile.image.mean() == pytest.approx(part.mean(), abs=12)

@@ -75,6 +75,19 @@ def test_training_changes_its_part_alone(frames: Path, tmp_path: Path) -> None:
     assert all(key.startswith("coarse.") and not key.startswith(frozen) for key in changed)
 
 
+def test_fixed_depthwise_kernels_stay_and_the_rest_learns_in_bfloat16(frames: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = DepthModel()
+    before = {key: value.clone() for key, value in model.coarse.state_dict().items()}
+    Trainer(model, _config(frames, steps=2, frozen=(), fixed_depthwise=True, bf16=True), tmp_path).run()
+    after = model.coarse.state_dict()
+    depthwise = {key for key in before if key.startswith("encoder.") and ".conv_dw." in key}
+    assert len(depthwise) == 2 * 16, "EfficientNet-Lite0 has 16 depthwise convolutions, each with a kernel and a bias"
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert not depthwise & changed
+    assert {"encoder.body.blocks.3.1.conv_pw.weight", "context.0.0.depthwise.weight", "head.weight"} <= changed
+
+
 def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = DepthModel()
