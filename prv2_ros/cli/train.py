@@ -15,6 +15,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--config", type=Path, help="YAML file of a stage (config/train/*.yaml)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run: checkpoint, log, model")
     parser.add_argument("--init", default=None, help="model to start from: a name or a .yaml (default: see --encoder)")
+    parser.add_argument("--refiner", default=None, help="take the refiner from this model, the rest from --init")
     parser.add_argument(
         "--encoder",
         type=Path,
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Train or resume, then write the model."""
     import torch
 
-    from prv2_ros.network.checkpoint import load_model, save_model
+    from prv2_ros.network.checkpoint import fill_strictly, load_model, save_model
     from prv2_ros.network.model import DepthModel
     from prv2_ros.training.config import load_config
     from prv2_ros.training.loop import Trainer, load_average
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         model = DepthModel()
         _start_encoders(model, args.encoder)
+    if args.refiner:
+        fill_strictly(model.refiner, load_model(args.refiner).refiner.state_dict(), f"refiner of {args.refiner}")
     if args.export_only:
         load_average(model, config.stage, args.output)
     else:

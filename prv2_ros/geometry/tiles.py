@@ -91,7 +91,7 @@ class TileGrid:
         return np.outer(self.y.weights[tile.row], self.x.weights[tile.column])
 
 
-def tile_grid(height: int, width: int, *, max_tile: int = 768, overlap: int = 64) -> TileGrid:
+def tile_grid(height: int, width: int, *, max_tile: int = 768, overlap: int = 64, shrink: bool = True) -> TileGrid:
     """Cover an image with as few tiles as the largest tile allows, of the smallest size that does it.
 
     All tiles of a grid have the same size, so they can be batched. An image no longer than `max_tile` along an
@@ -102,6 +102,7 @@ def tile_grid(height: int, width: int, *, max_tile: int = 768, overlap: int = 64
         width: image width (px).
         max_tile: largest side of a tile (px), a multiple of 32.
         overlap: least overlap of neighbouring tiles (px); at most a quarter of `max_tile`.
+        shrink: whether tiles may be smaller than `max_tile`; if not, they overlap by more.
 
     Raises:
         ValueError: sizes that no grid has.
@@ -113,15 +114,15 @@ def tile_grid(height: int, width: int, *, max_tile: int = 768, overlap: int = 64
         raise ValueError(f"max_tile = {max_tile} px: must be a positive multiple of {MULTIPLE_PX}")
     if not 0 <= overlap <= max_tile // 4:
         raise ValueError(f"overlap = {overlap} px: must lie between 0 and a quarter of max_tile ({max_tile // 4} px)")
-    return TileGrid(y=_axis(height, max_tile, overlap), x=_axis(width, max_tile, overlap))
+    return TileGrid(y=_axis(height, max_tile, overlap, shrink), x=_axis(width, max_tile, overlap, shrink))
 
 
-def _axis(length: int, max_tile: int, overlap: int) -> TileAxis:
+def _axis(length: int, max_tile: int, overlap: int, shrink: bool) -> TileAxis:
     if length <= max_tile:
-        tile = _round_up(length)
+        tile = _round_up(length) if shrink else max_tile
         return TileAxis(length=length, tile=tile, starts=(0,), weights=(np.ones(length, np.float32),))
     count = -(-(length - overlap) // (max_tile - overlap))
-    tile = min(_round_up(-(-(length + (count - 1) * overlap) // count)), max_tile)
+    tile = min(_round_up(-(-(length + (count - 1) * overlap) // count)), max_tile) if shrink else max_tile
     starts = tuple(round(i * (length - tile) / (count - 1)) for i in range(count))
     profiles = [np.ones(tile, np.float32) for _ in starts]
     for i in range(count - 1):

@@ -9,7 +9,6 @@ Shapes: N tiles, H and W image pixels, h and w of the coarse network's maps.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch import Tensor
 from prv2_ros.errors import DeviceError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.tiles import Tile, TileGrid, tile_grid
+from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor, tile_images
@@ -27,12 +27,10 @@ from prv2_ros.network.align import crop_aligned, network_focal, prepare_network_
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.model import DepthModel
+from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
 from prv2_ros.types import DepthResult
 
 _logger = logging.getLogger(__name__)
-
-FEATURE_STRIDE = 8
-"""The refiner takes coarse features at a tile's size divided by this."""
 
 
 class DepthEngine:
@@ -99,7 +97,7 @@ class DepthEngine:
             DeviceError: a GPU without the memory for even one tile.
 
         """
-        clock = _StageClock(self.device)
+        clock = StageClock(self.device)
         height, width = check_image(image_rgb)
         camera = check_camera(camera, height, width, self.config.assumed_fov_deg)
         with torch.inference_mode():
@@ -177,22 +175,3 @@ def _blend(blended_HW: Tensor, log_hw: Tensor, tile: Tile, grid: TileGrid) -> No
     rows = torch.from_numpy(grid.y.weights[tile.row][top - tile.y : bottom - tile.y]).to(log_hw.device)
     columns = torch.from_numpy(grid.x.weights[tile.column][left - tile.x : right - tile.x]).to(log_hw.device)
     blended_HW[top:bottom, left:right].addcmul_(inner * rows[:, None], columns[None, :])
-
-
-class _StageClock:
-    """Wall-clock time by stage; waits for the GPU at the end of each, or its work would count for a later one."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._start = self._last = time.perf_counter()
-        self._stages: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self._stages[stage] = (now - self._last) * 1e3
-        self._last = now
-
-    def timings_ms(self) -> dict[str, float]:
-        return {**self._stages, "total": (self._last - self._start) * 1e3}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,16 @@ import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from prv2_ros.errors import WeightsError
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.paths import models_folder
+from prv2_ros.network.reference_keys import own_name
+from prv2_ros.network.refiner_published import PublishedRefiner
+
+_UNWRAP = re.compile(r"^(module\.|model\.)+")
+_COARSE_PREFIXES = ("coarse_branch.",)
 
 
 def model_path(name_or_path: str) -> Path:
@@ -60,7 +67,7 @@ def load_model(name_or_path: str = "default") -> DepthModel:
     except SafetensorError as error:
         raise WeightsError(f"model {path}: {weights.name} is no safetensors file ({error})") from error
     model = DepthModel(spec)
-    _fill(model, state, path)
+    fill_strictly(model, state, f"model {path}")
     return model.eval()
 
 
@@ -69,20 +76,58 @@ def _spec(values: dict[str, Any]) -> ModelSpec:
     return ModelSpec(**fields)
 
 
-def _fill(model: DepthModel, state: dict[str, Tensor], path: Path) -> None:
-    own = model.state_dict()
-    missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+def fill_strictly(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load a state dict whose names and shapes are the module's own, all of them and no others.
+
+    Raises:
+        WeightsError: lists what is missing, unexpected or of another shape; `what` names the source.
+
+    """
+    own = module.state_dict()
     shapes = [
         f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}"
         for k in own
         if k in state and own[k].shape != state[k].shape
     ]
-    if missing or unexpected or shapes:
+    faults = {
+        "missing": sorted(set(own) - set(state)),
+        "unexpected": sorted(set(state) - set(own)),
+        "of other shapes": shapes,
+    }
+    if any(faults.values()):
+        told = "; ".join(f"{len(names)} {fault}: {_first(names)}" for fault, names in faults.items() if names)
+        raise WeightsError(f"{what}: the weights are of another architecture ({told})")
+    module.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})
+
+
+def load_reference_state_dict(module: PublishedRefiner, state_dict: Mapping[str, Tensor]) -> None:
+    """Load the refiner's tensors under the names that the authors' code gives them (zhyever/PatchRefinerV2).
+
+    Args:
+        module: from `build_published_refiner`, for the encoder and the widths of the checkpoint.
+        state_dict: a whole model's state dict will do: what belongs to the coarse network (`coarse_branch.`) is left
+            out, and so is a leading `module.` or `model.` of a wrapper.
+
+    Raises:
+        WeightsError: lists what is missing, unexpected or of another shape, under the authors' names.
+
+    """
+    plain = {_UNWRAP.sub("", name): value for name, value in state_dict.items()}
+    state = {name: value for name, value in plain.items() if not name.startswith(_COARSE_PREFIXES)}
+    names = {own_name(name): name for name in state}
+    own = set(module.state_dict())
+    unexpected = sorted(name for ours, name in names.items() if ours not in own)
+    if unexpected:
+        missing = sorted(own - set(names))
         raise WeightsError(
-            f"model {path}: weights are of another architecture: missing {missing[:3]}, unexpected {unexpected[:3]}, "
-            f"other shapes {shapes[:3]}"
+            f"reference checkpoint: the weights are of another architecture ({len(unexpected)} unexpected: "
+            f"{_first(unexpected)}; {len(missing)} missing: {_first(missing)}): build the refiner for its encoder"
         )
-    model.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})
+    fill_strictly(module, {ours: state[name] for ours, name in names.items()}, "reference checkpoint")
+
+
+def _first(names: Sequence[str], count: int = 3) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "") if names else "none"
 
 
 def save_model(model: DepthModel, folder: Path, name: str) -> Path:

@@ -19,6 +19,9 @@ from prv2_ros.network.layers import ConvBlock, resize_like
 
 _LOG_CENTRE, _LOG_SPREAD = 1.6, 1.4  # mean and deviation of log metres over the training scenes: inputs near N(0, 1)
 
+FEATURE_STRIDE = 8
+"""The coarse features of a tile have its size divided by this."""
+
 _REACH_PX = (6, 18)
 """How far away a pixel may take its depth from: about the smear of the coarse depth at two to six times its size."""
 

@@ -12,10 +12,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from prv2_ros.data.frames import Frame, list_frames, read_frame
 from prv2_ros.data.synthetic import render
-from prv2_ros.data.tiles import TileScene, read_tile_scene
-from prv2_ros.data.tiles import render as render_tiles
+from prv2_ros.training.coarse_maps import read_coarse_tile
 from prv2_ros.training.config import TrainConfig
-from prv2_ros.training.samples import coarse_sample, log_truth, recolour
+from prv2_ros.training.samples import coarse_sample, tile_sample
 
 Batch = dict[str, Tensor]
 _RELIST_EVERY = 200  # batches between two looks at growing folders
@@ -25,10 +24,12 @@ _ONLINE_SEED = 100_000_000  # away from the seeds that are held aside
 class Feed(IterableDataset[Batch]):
     """Batches of one stage; the n-th batch of a worker follows from seed, worker and n alone."""
 
-    def __init__(self, config: TrainConfig, first: int = 0) -> None:
-        """Start at batch `first`, for a run that is resumed."""
+    def __init__(self, config: TrainConfig, first: int = 0, maps: dict[Path, Path] | None = None) -> None:
+        """Start at batch `first`, for a run that is resumed; `maps` as `write_coarse_maps` gave them."""
         self.config = config
         self.first = first
+        self.maps = maps or {}
+        self.tiles = sorted(self.maps)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches for ever."""
@@ -42,7 +43,7 @@ class Feed(IterableDataset[Batch]):
             rng = np.random.default_rng([self.config.seed, n])
             if (n // workers) % _RELIST_EVERY == 0:
                 source.relist()
-            yield self._coarse(source, rng) if self.config.stage == "coarse" else self._tiles(source, rng)
+            yield self._coarse(source, rng) if self.config.stage == "coarse" else self._tiles(rng)
             n += workers
 
     def _coarse(self, source: _Source, rng: np.random.Generator) -> Batch:
@@ -54,20 +55,16 @@ class Feed(IterableDataset[Batch]):
             "f_px": torch.tensor([s.f_px for s in samples], dtype=torch.float32),
         }
 
-    def _tiles(self, source: _Source, rng: np.random.Generator) -> Batch:
-        """One scene: its overview for the coarse network and its native-resolution tiles."""
-        scene = source.tiles(rng)
-        state = int(rng.integers(2**31))
-        # The same change of colour for overview and tiles: they are one picture.
-        overview = recolour(scene.overview.image, np.random.default_rng(state))
-        tiles = [recolour(tile.image, np.random.default_rng(state)) for tile in scene.tiles]
+    def _tiles(self, rng: np.random.Generator) -> Batch:
+        """Windows of tiles from as many scenes as the batch has."""
+        size = self.config.sizes[int(rng.integers(len(self.config.sizes)))]
+        tiles = [self.tiles[int(k)] for k in rng.integers(len(self.tiles), size=self.config.batch)]
+        samples = [tile_sample(read_frame(tile), read_coarse_tile(self.maps[tile]), size, rng) for tile in tiles]
         return {
-            "overview": torch.from_numpy(overview)[None].permute(0, 3, 1, 2),
-            "f_px": torch.tensor([scene.overview.camera.fx], dtype=torch.float32),
-            "image": torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2),
-            "log_depth": torch.from_numpy(np.stack([log_truth(t.depth_m) for t in scene.tiles]))[:, None],
-            "boxes": torch.tensor(scene.boxes_xywh(), dtype=torch.float32),
-            "native_hw": torch.tensor(scene.native_hw()),
+            "image": torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2),
+            "log_depth": torch.from_numpy(np.stack([s.log_depth for s in samples]))[:, None],
+            "log_coarse": torch.from_numpy(np.stack([s.log_coarse for s in samples]))[:, None],
+            "features": torch.from_numpy(np.stack([s.features for s in samples])),
         }
 
 
@@ -93,16 +90,11 @@ class _Source:
         made = render(_ONLINE_SEED + int(rng.integers(2**40)), 480, 320)
         return Frame(name="online", image=made.image, depth_m=made.depth_m, camera=made.camera, kind=made.kind)
 
-    def tiles(self, rng: np.random.Generator) -> TileScene:
-        if self.listed:
-            return read_tile_scene(self._draw(rng))
-        return render_tiles(_ONLINE_SEED + int(rng.integers(2**40)))
 
-
-def loader(config: TrainConfig, first: int) -> DataLoader[Batch]:
+def loader(config: TrainConfig, first: int, maps: dict[Path, Path]) -> DataLoader[Batch]:
     """Batches from worker processes."""
     return DataLoader(
-        Feed(config, first),
+        Feed(config, first, maps),
         batch_size=None,
         num_workers=config.workers,
         prefetch_factor=4 if config.workers else None,

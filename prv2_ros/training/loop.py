@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from prv2_ros.errors import WeightsError
 from prv2_ros.network.model import DepthModel
+from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import loader
 from prv2_ros.training.stages import STEPS, parameter_groups, set_training_mode, trained_part
@@ -82,9 +83,15 @@ class Trainer:
         """Train to the end; leaves the averaged weights in the model."""
         config = self.config
         figures: dict[str, float] = {}
+        maps = (
+            write_coarse_maps(self.model, config.data, self.folder, bf16=config.bf16)
+            if config.stage == "refiner"
+            else {}
+        )
+        set_training_mode(self.model, config)
         mark = time.monotonic()
         with tqdm(total=1000, initial=int(1000 * self.progress()), desc=config.stage, unit="‰") as bar:
-            for batch in loader(config, self.step):
+            for batch in loader(config, self.step, maps):
                 if self.progress() >= 1:
                     break
                 now = self._advance(batch)

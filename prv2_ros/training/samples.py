@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.data.frames import Frame
+from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
+from prv2_ros.training.coarse_maps import CoarseTile
 
 F_RANGE_PX = (180.0, 1150.0)
 """Focal lengths at network size that inference meets: 30 to 110 degrees at about 640 px, and smaller frames."""
@@ -62,6 +64,49 @@ def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generat
         image=recolour(np.ascontiguousarray(image), rng),
         log_depth=log_truth(np.ascontiguousarray(depth)),
         f_px=frame.camera.fx * out_w / w,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileSample:
+    """One training window of the refiner, of (h, w) px."""
+
+    image: NDArray[np.uint8]
+    """(h, w, 3) RGB."""
+
+    log_depth: NDArray[np.float32]
+    """(h, w) natural log of metres; inf for sky."""
+
+    log_coarse: NDArray[np.float32]
+    """(h, w) what the coarse network says."""
+
+    features: NDArray[np.float32]
+    """(C, h / 8, w / 8) its features."""
+
+
+def tile_sample(tile: Frame, coarse: CoarseTile, size_hw: tuple[int, int], rng: np.random.Generator) -> TileSample:
+    """Cut a window out of a tile and its coarse maps; flip, recolour, and move the coarse depth's scale."""
+    height, width = tile.depth_m.shape
+    h, w = min(size_hw[0], height), min(size_hw[1], width)
+    v, u = (int(rng.integers(0, (n - m) // FEATURE_STRIDE + 1)) for n, m in ((height, h), (width, w)))
+    y, x = v * FEATURE_STRIDE, u * FEATURE_STRIDE
+    image: NDArray[Any] = tile.image[y : y + h, x : x + w]
+    log_depth: NDArray[Any] = log_truth(tile.depth_m[y : y + h, x : x + w])
+    # What the refiner mends does not depend on the scale of the whole, which the coarse network gets wrong anyway.
+    log_coarse: NDArray[Any] = coarse.log_depth[y : y + h, x : x + w] + np.float32(rng.normal(0, 0.15))
+    features: NDArray[Any] = coarse.features[:, v : v + h // FEATURE_STRIDE, u : u + w // FEATURE_STRIDE]
+    if rng.uniform() < 0.5:
+        image, log_depth, log_coarse, features = (
+            image[:, ::-1],
+            log_depth[:, ::-1],
+            log_coarse[:, ::-1],
+            features[..., ::-1],
+        )
+    return TileSample(
+        image=recolour(np.ascontiguousarray(image), rng),
+        log_depth=np.ascontiguousarray(log_depth),
+        log_coarse=np.ascontiguousarray(log_coarse, np.float32),
+        features=np.ascontiguousarray(features),
     )
 
 

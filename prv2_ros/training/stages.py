@@ -7,7 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.model import DepthModel
 from prv2_ros.training import losses
 from prv2_ros.training.config import TrainConfig
@@ -39,16 +38,10 @@ def refiner_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
     What a tile shows cannot mend the scale of the whole picture, so the truth is moved onto the coarse depth's median
     first: otherwise the scale's error drowns that of the edges.
     """
-    with torch.no_grad():
-        overview = batch["overview"].float().div_(255).contiguous(memory_format=torch.channels_last)
-        coarse = model.predict_coarse(overview, batch["f_px"])
-        native = (int(batch["native_hw"][0]), int(batch["native_hw"][1]))
-        tile = (batch["image"].shape[-2], batch["image"].shape[-1])
-        log_coarse = crop_aligned(coarse.log_depth_B1hw, batch["boxes"], native, tile)
-        features = crop_aligned(coarse.features_BChw.float(), batch["boxes"], native, (tile[0] // 8, tile[1] // 8))
+    log_coarse = batch["log_coarse"]
     truth = losses.align_offset(batch["log_depth"], log_coarse)
     image = batch["image"].float().div_(255).contiguous(memory_format=torch.channels_last)
-    log_pred = model.refine(image, log_coarse, features)
+    log_pred = model.refine(image, log_coarse, batch["features"])
     valid = torch.isfinite(truth)
     near = valid & (losses.edge_weight(truth) > 0)
     filled = torch.where(valid, truth, 0.0)

@@ -8,7 +8,7 @@ import torch
 
 from prv2_ros.cli.main import main
 from prv2_ros.data.frames import list_frames, read_frame
-from prv2_ros.network.checkpoint import load_model
+from prv2_ros.network.checkpoint import load_model, save_model
 from prv2_ros.network.model import DepthModel
 
 
@@ -28,6 +28,22 @@ def test_synth_then_train_then_load(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main([*arguments, "--encoder", str(weights)]) == 0
     assert isinstance(load_model(str(run / "trial.yaml")), DepthModel)
     assert str(run / "trial.yaml") in capsys.readouterr().out
+
+
+def test_refiner_of_another_model_is_taken(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    main(["synth", "-o", str(frames), "--count", "1", "--size", "96x64", "--kind", "room"])
+    models = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        models.append(save_model(DepthModel(), tmp_path / f"start{seed}", "start"))
+    common = ["train", "--steps", "1", "--batch", "1", "--data", str(frames), "-o", str(tmp_path / "run")]
+    assert main([*common, "--init", str(models[0]), "--refiner", str(models[1])]) == 0
+    mixed, first, second = (load_model(str(path)) for path in (tmp_path / "run" / "model.yaml", *models))
+    assert torch.equal(mixed.refiner.head.weight, second.refiner.head.weight)
+    assert not torch.equal(mixed.refiner.head.weight, first.refiner.head.weight)
+    kept = "encoder.body.conv_stem.weight"
+    assert torch.equal(mixed.coarse.state_dict()[kept], first.coarse.state_dict()[kept])
 
 
 def test_synth_keeps_what_is_there(tmp_path: Path) -> None:

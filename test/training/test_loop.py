@@ -11,9 +11,11 @@ from prv2_ros.data.frames import Frame, write_frame
 from prv2_ros.data.synthetic import render
 from prv2_ros.errors import InputError, WeightsError
 from prv2_ros.network.model import DepthModel
+from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Feed
 from prv2_ros.training.loop import Average, Trainer, learning_rate_share
+from prv2_ros.training.stages import set_training_mode
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,9 @@ def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> N
     torch.manual_seed(0)
     model = DepthModel()
     trainer = Trainer(model, _config(tile_scenes, stage="refiner", frozen=(), learning_rate=3e-3), tmp_path)
-    batch = next(iter(Feed(trainer.config)))
+    maps = write_coarse_maps(model, trainer.config.data, tmp_path)
+    set_training_mode(model, trainer.config)
+    batch = next(iter(Feed(trainer.config, 0, maps)))
     first = trainer._advance(batch)
     for _ in range(5):
         last = trainer._advance(batch)

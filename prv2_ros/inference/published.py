@@ -1,0 +1,161 @@
+"""PatchRefiner V2 as published, on batches of patches; equals `reference.py` to the last digits, and takes less time.
+
+Shapes: N patches, P pixels a side of what the networks see, H and W image pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from prv2_ros.errors import DeviceError
+from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.patches import Patch, PatchLayout, RunningMean
+from prv2_ros.inference.clock import StageClock
+from prv2_ros.inference.device import choose_device, choose_precision
+from prv2_ros.inference.preprocess import check_image, image_tensor
+from prv2_ros.inference.reference import crop_map
+from prv2_ros.network.align import upsample_to
+from prv2_ros.network.refiner_published import PublishedRefiner, resize
+from prv2_ros.types import DepthResult
+
+_logger = logging.getLogger(__name__)
+
+
+class PublishedEngine:
+    """Metric depth from single images, as the paper's inference gives it. Not for several threads at once."""
+
+    def __init__(
+        self,
+        coarse: nn.Module,
+        refiner: PublishedRefiner,
+        *,
+        layout: PatchLayout | None = None,
+        patch_px: int = 448,
+        batch: int = 0,
+        model_name: str = "custom",
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        self.layout = layout or PatchLayout()
+        self.device = choose_device(device)
+        self.dtype = choose_precision(precision, self.device)
+        self.model_name = model_name
+        self._patch_px = patch_px
+        self._coarse, self._refiner = (
+            module.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+            for module in (coarse, refiner)
+        )
+        self._batch = batch or (1 if self.device.type == "cpu" else 4)
+
+    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+        """Estimate the depth along z of every pixel.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB.
+            camera: taken for the engine's interface; the published networks do not use it, so that their depth is
+                right for the lens that they were trained with.
+
+        Returns:
+            Depth at the image's resolution, stretched from the merged map of rows * P x columns * P.
+
+        Raises:
+            InputError: an image that cannot be used, or that the grid does not fit.
+            DeviceError: a GPU without the memory for even one patch.
+
+        """
+        clock = StageClock(self.device)
+        size = check_image(image_rgb)
+        self.layout.check_image(*size)
+        with torch.inference_mode():
+            image = image_tensor(image_rgb, self.device).float() / 255
+            network = resize(image, (self._patch_px, self._patch_px)).contiguous(memory_format=torch.channels_last)
+            clock.lap("preprocess")
+            with self._autocast():
+                coarse = self._coarse(network)
+            coarse_m = coarse.depth_m_B1hw.float()
+            clock.lap("coarse")
+            merged_m = self.refine(image, coarse_m, coarse.features)
+            clock.lap("refine")
+            depth_m = upsample_to(torch.from_numpy(merged_m)[None, None], size)[0, 0].numpy()
+            coarse_full_m = upsample_to(coarse_m, size)[0, 0].cpu().numpy()
+            clock.lap("postprocess")
+        return DepthResult(depth_m=depth_m, coarse_depth_m=coarse_full_m, timings_ms=clock.timings_ms())
+
+    def refine(self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor]) -> NDArray[np.float32]:
+        """Refine an image's patches in batches and merge them; arguments and result as `reference.refine_image`."""
+        self.layout.check_image(*image_13HW.shape[-2:])
+        with torch.inference_mode():
+            if self.layout.mode == "blend":
+                return self._blend(image_13HW, coarse_m_11PP, features)
+            first, later = self.layout.patches(self._patch_px)
+            merged = RunningMean(self.layout, self._patch_px)
+            for k, depth_m in enumerate(self._depths(image_13HW, coarse_m_11PP, features, [*first, *later])):
+                if k < len(first):
+                    merged.write(first[k], depth_m)
+                else:
+                    merged.add(later[k - len(first)], depth_m)
+        return merged.depth_m
+
+    def _blend(self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor]) -> NDArray[np.float32]:
+        grid = self.layout.blend_grid(self._patch_px)
+        tiles = list(grid)
+        patches = [Patch(top=tile.y, left=tile.x) for tile in tiles]
+        merged: NDArray[Any] = np.zeros((grid.y.length, grid.x.length), np.float32)
+        p = self._patch_px
+        for tile, depth_m in zip(tiles, self._depths(image_13HW, coarse_m_11PP, features, patches), strict=True):
+            merged[tile.y : tile.y + p, tile.x : tile.x + p] += grid.weight(tile) * depth_m
+        return merged
+
+    def _depths(
+        self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor], patches: Sequence[Patch]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the depth (P, P) of each patch in metres; halves the batch where memory runs out."""
+        k = 0
+        while k < len(patches):
+            batch = patches[k : k + self._batch]
+            try:
+                depths = self._refine_patches(image_13HW, coarse_m_11PP, features, batch)
+            except torch.cuda.OutOfMemoryError as error:
+                if len(batch) == 1:
+                    raise DeviceError(
+                        f"GPU memory ran out with a single patch of {self._patch_px} px: use device cpu"
+                    ) from error
+                self._batch = len(batch) // 2
+                _logger.warning(
+                    "GPU memory ran out with %d patches at once: using %d from now on", len(batch), self._batch
+                )
+                torch.cuda.empty_cache()
+                continue
+            yield from depths
+            k += len(batch)
+
+    def _refine_patches(
+        self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor], patches: Sequence[Patch]
+    ) -> NDArray[np.float32]:
+        p = self._patch_px
+        image_hw = (image_13HW.shape[-2], image_13HW.shape[-1])
+        merged_hw = (self.layout.rows * p, self.layout.columns * p)
+        rgb, boxes = [], []
+        for patch in patches:
+            x, y, w, h = patch.box_xywh(p, merged_hw, image_hw)
+            part = image_13HW[..., round(y) : round(y + h), round(x) : round(x + w)]
+            rgb.append(resize(part, (p, p)))
+            sx, sy = p / image_hw[1], p / image_hw[0]
+            boxes.append([0.0, x * sx, y * sy, (x + w) * sx, (y + h) * sy])
+        boxes_N5 = torch.tensor(boxes, device=self.device)
+        depth = crop_map(coarse_m_11PP, boxes_N5, p)
+        guides = [crop_map(f.float(), boxes_N5, p).contiguous(memory_format=torch.channels_last) for f in features]
+        with self._autocast():
+            refined = self._refiner(torch.cat(rgb).contiguous(memory_format=torch.channels_last), depth, guides)
+        answer: NDArray[np.float32] = refined[:, 0].float().cpu().numpy()
+        return answer
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

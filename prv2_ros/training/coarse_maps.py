@@ -1,0 +1,106 @@
+"""What the fixed coarse network says of the tiles that train the refiner, computed once.
+
+The coarse network sees a whole overview to give a tile its depth: most of the work of a step, and the same every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from prv2_ros.data.frames import list_frames
+from prv2_ros.data.tiles import TileScene, read_tile_scene
+from prv2_ros.errors import InputError
+from prv2_ros.network.align import crop_aligned
+from prv2_ros.network.model import DepthModel
+from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseTile:
+    """The coarse network's answer under one tile of (H, W) px."""
+
+    log_depth: NDArray[np.float32]
+    """(H, W) natural log of metres."""
+
+    features: NDArray[np.float32]
+    """(C, H / 8, W / 8)."""
+
+
+def write_coarse_maps(
+    model: DepthModel, folders: tuple[str, ...], output: Path, *, bf16: bool = False
+) -> dict[Path, Path]:
+    """Compute the maps of every tile in the folders, or keep those that are there.
+
+    Args:
+        model: its coarse part is used as it is.
+        folders: folders of tile scenes (`prv2 synth --tiles`).
+        output: where to write; a subfolder is named after the coarse weights, so that other weights get their own.
+        bf16: whether to compute in bfloat16.
+
+    Returns:
+        JSON file of each tile and the file of its maps.
+
+    Raises:
+        InputError: no folders, or one without tile scenes.
+
+    """
+    if not folders:
+        raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
+    place = output / f"coarse_maps_{_fingerprint(model.coarse)}"
+    place.mkdir(parents=True, exist_ok=True)
+    scenes = [(k, path) for k, folder in enumerate(folders) for path in _scenes(Path(folder))]
+    maps: dict[Path, Path] = {}
+    model.eval()
+    for k, path in tqdm(scenes, desc="coarse maps", unit="scene"):
+        of_scene = {tile: place / f"{k}_{tile.stem}.npz" for tile in sorted(path.parent.glob(f"{path.stem}-*.json"))}
+        if not all(file.exists() for file in of_scene.values()):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                _write(model, read_tile_scene(path), list(of_scene.values()))
+        maps.update(of_scene)
+    if not maps:
+        raise InputError(f"no tiles in {', '.join(folders)}: write them with `prv2 synth --tiles`")
+    return maps
+
+
+def read_coarse_tile(path: Path) -> CoarseTile:
+    """Read the maps of one tile."""
+    with np.load(path) as data:
+        return CoarseTile(log_depth=data["log_depth"].astype(np.float32), features=data["features"].astype(np.float32))
+
+
+def _scenes(folder: Path) -> list[Path]:
+    return [path for path in list_frames(folder) if "-" not in path.stem]
+
+
+def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
+    overview, native = scene.overview, scene.native_hw()
+    with torch.inference_mode():
+        image: Tensor = torch.from_numpy(overview.image)[None].permute(0, 3, 1, 2).float() / 255  # channels last
+        coarse = model.predict_coarse(image, torch.tensor([overview.camera.fx], dtype=torch.float32))
+        for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
+            height, width = tile.depth_m.shape
+            log_depth = crop_aligned(coarse.log_depth_B1hw, box, native, (height, width))[0, 0]
+            small = (height // FEATURE_STRIDE, width // FEATURE_STRIDE)
+            features = crop_aligned(coarse.features_BChw.float(), box, native, small)[0]
+            temporary = file.with_name(f".{file.stem}.{os.getpid()}.npz")
+            values: dict[str, Any] = {"log_depth": log_depth.half().numpy(), "features": features.half().numpy()}
+            np.savez(temporary, **values)
+            temporary.replace(file)
+
+
+def _fingerprint(module: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]

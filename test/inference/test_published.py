@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from prv2_ros.errors import InputError
+from prv2_ros.geometry.patches import PatchLayout
+from prv2_ros.inference.published import PublishedEngine
+from prv2_ros.inference.reference import refine_image
+from prv2_ros.network.refiner_published import PublishedRefiner, build_published_refiner
+
+PATCH = 64
+CHANNELS = (8, 16, 16, 16, 16, 16)
+
+
+class Plane(nn.Module):
+    """A coarse network that answers with a ramp of depth, and features of the right shapes."""
+
+    def forward(self, image: torch.Tensor) -> SimpleNamespace:
+        ramp = torch.linspace(2, 6, PATCH).expand(1, 1, PATCH, PATCH)
+        torch.manual_seed(3)
+        sizes = (2, 4, 8, 16, 32, PATCH)
+        features = tuple(torch.randn(1, c, s, s) for c, s in zip(reversed(CHANNELS), sizes, strict=True))
+        return SimpleNamespace(depth_m_B1hw=ramp, features=features)
+
+
+@pytest.fixture(scope="module")
+def refiner() -> PublishedRefiner:
+    torch.manual_seed(0)
+    return build_published_refiner("mobilenetv4_conv_small", CHANNELS).eval()
+
+
+def _engine(refiner: PublishedRefiner, layout: PatchLayout, **values: object) -> PublishedEngine:
+    return PublishedEngine(Plane(), refiner, layout=layout, patch_px=PATCH, device="cpu", **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["m1", "m2", "r3"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_batches_of_patches_equal_the_plain_way(refiner: PublishedRefiner, mode: str, batch: int) -> None:
+    layout = PatchLayout(rows=2, columns=3, mode=mode)
+    image = torch.rand(1, 3, 130, 201, generator=torch.Generator().manual_seed(1))
+    coarse = Plane()(image)
+    plain = refine_image(refiner, image, coarse.depth_m_B1hw, coarse.features, layout)
+    fast = _engine(refiner, layout, batch=batch).refine(image, coarse.depth_m_B1hw, coarse.features)
+    assert fast.shape == (2 * PATCH, 3 * PATCH)
+    np.testing.assert_allclose(fast, plain, atol=2e-5)
+
+
+def test_image_in_depth_of_its_size_out(refiner: PublishedRefiner) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (97, 143, 3), np.uint8)
+    result = _engine(refiner, PatchLayout(rows=2, columns=2)).infer(image)
+    assert result.depth_m.shape == result.coarse_depth_m.shape == (97, 143)
+    assert result.depth_m.dtype == np.float32
+    assert np.isfinite(result.depth_m).all()
+    assert set(result.timings_ms) == {"preprocess", "coarse", "refine", "postprocess", "total"}
+    assert result.coarse_depth_m[50, 10] < result.coarse_depth_m[50, 130]
+
+
+def test_blending_leaves_no_seam_where_the_grid_leaves_one(refiner: PublishedRefiner) -> None:
+    """The jump across the patches' borders against the jump elsewhere."""
+    image = torch.rand(1, 3, 192, 192, generator=torch.Generator().manual_seed(2))
+    image = torch.nn.functional.avg_pool2d(image, 9, 1, 4)
+    coarse = Plane()(image)
+
+    def seam(layout: PatchLayout) -> float:
+        depth = _engine(refiner, layout).refine(image, coarse.depth_m_B1hw, coarse.features)
+        jump = np.abs(np.diff(depth, axis=1)).mean(0)
+        border = np.zeros(jump.size, bool)
+        border[PATCH - 1 :: PATCH] = True
+        return float(jump[border].mean() / jump[~border].mean())
+
+    assert seam(PatchLayout(rows=3, columns=3, mode="m1")) > 1.5
+    assert seam(PatchLayout(rows=3, columns=3, mode="blend", overlap_px=16)) < 1.2
+
+
+def test_a_grid_that_does_not_fit_is_refused(refiner: PublishedRefiner) -> None:
+    with pytest.raises(InputError, match="grid of 4x4 patches does not fit an image of 100x100 px"):
+        _engine(refiner, PatchLayout()).infer(np.zeros((100, 100, 3), np.uint8))

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from prv2_ros.data import tiles
+from prv2_ros.data.frames import read_frame
+from prv2_ros.errors import InputError
+from prv2_ros.network.align import upsample_to
+from prv2_ros.network.model import DepthModel
+from prv2_ros.training.coarse_maps import read_coarse_tile, write_coarse_maps
+from prv2_ros.training.samples import tile_sample
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tiles")
+    tiles.write_tile_scene(path, tiles.render(1, count=2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model() -> DepthModel:
+    torch.manual_seed(0)
+    return DepthModel().eval()
+
+
+def test_maps_are_what_the_coarse_network_says_there(folder: Path, model: DepthModel, tmp_path: Path) -> None:
+    maps = write_coarse_maps(model, (str(folder),), tmp_path)
+    assert [path.stem for path in sorted(maps)] == ["00000001-0", "00000001-1"]
+    scene = tiles.read_tile_scene(folder / "00000001.json")
+    image = torch.from_numpy(scene.overview.image).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        coarse = model.predict_coarse(image, torch.tensor([scene.overview.camera.fx], dtype=torch.float32))
+    whole = upsample_to(coarse.log_depth_B1hw, scene.native_hw())[0, 0].numpy()
+    for tile, (x, y, w, h) in zip(sorted(maps), scene.boxes_xywh(), strict=True):
+        found = read_coarse_tile(maps[tile])
+        part = whole[round(y) : round(y + h), round(x) : round(x + w)]
+        np.testing.assert_allclose(found.log_depth, part, atol=0.01)
+        assert found.features.shape == (coarse.features_BChw.shape[1], h // 8, w // 8)
+
+
+def test_other_weights_get_maps_of_their_own(folder: Path, model: DepthModel, tmp_path: Path) -> None:
+    first = write_coarse_maps(model, (str(folder),), tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in first.values()}
+    again = write_coarse_maps(model, (str(folder),), tmp_path)
+    assert again == first
+    assert {path: path.stat().st_mtime_ns for path in again.values()} == written, "kept, not computed again"
+    torch.manual_seed(1)
+    other = write_coarse_maps(DepthModel(), (str(folder),), tmp_path)
+    assert set(other) == set(first)
+    assert not set(other.values()) & set(first.values())
+
+
+def test_a_window_keeps_image_truth_and_maps_together(folder: Path, model: DepthModel, tmp_path: Path) -> None:
+    maps = write_coarse_maps(model, (str(folder),), tmp_path)
+    path = sorted(maps)[0]
+    tile, coarse = read_frame(path), read_coarse_tile(maps[path])
+    # With the coarse depth for truth, the two must stay a constant apart wherever the window lies and however it turns.
+    same = tile.__class__(**{**tile.__dict__, "depth_m": np.exp(coarse.log_depth)})
+    for seed in range(6):
+        sample = tile_sample(same, coarse, (64, 96), np.random.default_rng(seed))
+        assert sample.image.shape == (64, 96, 3)
+        assert sample.features.shape[1:] == (8, 12)
+        assert np.ptp(sample.log_depth - sample.log_coarse) < 1e-4
+
+
+def test_folders_without_tiles_are_named(model: DepthModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs --data: folders that `prv2 synth --tiles` wrote"):
+        write_coarse_maps(model, (), tmp_path)
+    with pytest.raises(InputError, match=r"no folder .*absent"):
+        write_coarse_maps(model, (str(tmp_path / "absent"),), tmp_path)
