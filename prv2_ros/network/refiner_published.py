@@ -23,9 +23,18 @@ from prv2_ros.errors import ConfigError, InputError
 COARSE_CHANNELS = (128, 256, 256, 256, 256, 256)
 """Channels of a ViT-L's features, highest resolution first; a ViT-B has half of them, a ViT-S a quarter."""
 
+PUBLISHED_ENCODERS = {
+    "PRV2-M": "mobilenetv4_conv_small",
+    "PRV2-E": "tf_efficientnet_b5",
+    "PRV2-C": "convnext_large",
+}
+"""The paper's models, and the timm names of their encoders."""
+
 _F2C_WIDTHS = (32, 64, 64, 128, 256, 512)
 _CLIMB_WIDTHS = (32, 64, 128, 256, 512)
 _LEVELS = 6
+_VARIANTS = {"tf_efficientnet_b5": "tf_efficientnet_b5.ap_in1k"}
+"""The authors' EfficientNet-B5 is AdvProp's, whose images are normalised with 0.5, not with ImageNet's statistics."""
 
 
 def build_published_refiner(encoder: str, coarse_channels: Sequence[int] = COARSE_CHANNELS) -> PublishedRefiner:
@@ -109,7 +118,7 @@ class PatchEncoder(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         try:
-            self.body = timm.create_model(name, pretrained=False, features_only=True, in_chans=4)
+            self.body = timm.create_model(_VARIANTS.get(name, name), pretrained=False, features_only=True, in_chans=4)
         except RuntimeError as error:
             raise ConfigError(f"encoder {name!r}: timm knows no such model ({error})") from error
         info: Any = self.body.feature_info

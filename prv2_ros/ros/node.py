@@ -32,14 +32,14 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 def load_engine(settings: Settings) -> Engine:
-    """Load the engine that the parameters name; see `DepthEngine.load` for errors."""
+    """Load the engine that the parameters name; see `prv2_ros.inference.load.load_engine` for errors."""
     # Here, not above: torch takes seconds to import, and a wrong parameter should not wait for it.
+    from prv2_ros.inference import load
     from prv2_ros.inference.config import EngineConfig
-    from prv2_ros.inference.engine import DepthEngine
 
     # The node limits the range itself: what is far becomes `far_value`, not always NaN.
     config = EngineConfig(max_depth_m=math.inf)
-    return DepthEngine.load(settings.model, settings.device, settings.precision, config=config)
+    return load.load_engine(settings.model, settings.device, settings.precision, config=config)
 
 
 class DepthNode(Node):

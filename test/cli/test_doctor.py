@@ -50,6 +50,11 @@ def test_a_device_that_is_not_there_is_a_failure(model, capsys):
     assert "FAIL  device 'cuda:99'" in capsys.readouterr().out
 
 
+def test_published_refiners_have_the_papers_size():
+    (counts,) = doctor.check_published()
+    assert "PRV2-M 48.0 M, PRV2-E 73.3 M, PRV2-C 247.2 M" in counts.text
+
+
 def test_parameters_are_counted(model):
     (loaded, counts) = doctor.check_model(model)
     assert loaded.mark == counts.mark == "ok"

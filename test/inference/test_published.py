@@ -38,8 +38,7 @@ def _engine(refiner: PublishedRefiner, layout: PatchLayout, **values: object) ->
     return PublishedEngine(Plane(), refiner, layout=layout, patch_px=PATCH, device="cpu", **values)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("mode", ["m1", "m2", "r3"])
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(("mode", "batch"), [("m1", 3), ("m2", 1), ("r3", 3)])
 def test_batches_of_patches_equal_the_plain_way(refiner: PublishedRefiner, mode: str, batch: int) -> None:
     layout = PatchLayout(rows=2, columns=3, mode=mode)
     image = torch.rand(1, 3, 130, 201, generator=torch.Generator().manual_seed(1))

@@ -1,0 +1,178 @@
+"""From a model description to an engine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import nn
+
+from prv2_ros.errors import ConfigError, WeightsError
+from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.patches import PatchLayout
+from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.engine import DepthEngine
+from prv2_ros.inference.published import PublishedEngine
+from prv2_ros.network.checkpoint import load_reference_state_dict, read_tensors
+from prv2_ros.network.paths import config_folder, models_folder
+from prv2_ros.network.refiner_published import build_published_refiner
+from prv2_ros.types import DepthResult
+
+
+class Engine(Protocol):
+    """What turns an image and its camera into metric depth."""
+
+    device: torch.device
+    dtype: torch.dtype
+    model_name: str
+
+    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+        """Depth of an (H, W, 3) uint8 RGB image; see `DepthEngine.infer`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarsePart:
+    """The `coarse` section of a published model."""
+
+    network: str = "depth_anything_v2"
+    size: str | None = None
+    max_depth_m: float | None = None
+    weights: str | None = None
+    allow_download: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinerPart:
+    """The `refiner` section of a published model."""
+
+    encoder: str = "mobilenetv4_conv_small"
+    weights: str | None = None
+    sha256: str | None = None
+
+
+def load_engine(
+    model: str = "default",
+    device: str = "auto",
+    precision: str = "auto",
+    *,
+    config: EngineConfig | None = None,
+) -> Engine:
+    """Load the engine that a model description asks for.
+
+    Args:
+        model: name of a packaged model (models/ or config/models/), or the path of the .yaml of one.
+        device: see `DepthEngine.load`.
+        precision: see `DepthEngine.load`.
+        config: range of depth, and tiling of our own models; a published model has its tiling in its description.
+
+    Raises:
+        WeightsError: weights that are missing, altered or made for another network.
+        ConfigError: a description with unknown keys or values.
+        DeviceError: a device or precision that cannot be used.
+
+    """
+    path = _published_path(model)
+    if path is None:
+        return DepthEngine.load(model, device, precision, config=config)
+    return _published(path, model, device, precision, config or EngineConfig())
+
+
+def _published_path(model: str) -> Path | None:
+    """Path of the description where it is one of a published model, else None."""
+    given = Path(model)
+    candidates = [given] if given.suffix in (".yaml", ".yml") else []
+    if not candidates and not (models_folder() / f"{model}.yaml").is_file():
+        candidates = [config_folder() / "models" / f"{model}.yaml"]
+    for path in candidates:
+        if path.is_file():
+            try:
+                values = yaml.safe_load(path.read_text())
+            except (OSError, yaml.YAMLError) as error:
+                raise WeightsError(f"model {path}: not a model description ({error})") from error
+            if isinstance(values, dict) and values.get("kind") == "published":
+                return path
+    return None
+
+
+def _published(path: Path, name: str, device: str, precision: str, config: EngineConfig) -> PublishedEngine:
+    values: dict[str, Any] = yaml.safe_load(path.read_text())
+    _known(values, ("kind", "coarse", "refiner", "tiles"), path, "description")
+    coarse_part = _section(CoarsePart, values.get("coarse"), path, "coarse")
+    refiner_part = _section(RefinerPart, values.get("refiner"), path, "refiner")
+    tiles = dict(values.get("tiles") or {})
+    patch_px = int(tiles.pop("patch_px", 448))
+    layout = _section(PatchLayout, tiles, path, "tiles")
+    for part, weights in (("coarse", coarse_part.weights), ("refiner", refiner_part.weights)):
+        if not weights:
+            raise WeightsError(
+                f"model {path}: {part}.weights is empty: the authors have released none; name a file of yours there"
+            )
+    coarse = _coarse(coarse_part, path)
+    channels: tuple[int, ...] = coarse.feature_channels  # type: ignore[assignment]
+    refiner = build_published_refiner(refiner_part.encoder, channels)
+    source = _beside(path, str(refiner_part.weights))
+    _check_hash(source, refiner_part.sha256, path)
+    load_reference_state_dict(refiner, read_tensors(source))
+    return PublishedEngine(
+        coarse,
+        refiner,
+        layout=layout,
+        patch_px=patch_px,
+        max_depth_m=config.max_depth_m,
+        model_name=name,
+        device=device,
+        precision=precision,
+    )
+
+
+def _coarse(part: CoarsePart, path: Path) -> nn.Module:
+    from prv2_ros.network import coarse_transformers
+
+    source = str(part.weights)
+    local = _beside(path, source)
+    source = str(local) if local.exists() else source
+    if part.network == "depth_anything_v2":
+        return coarse_transformers.load_depth_anything(
+            source, size=part.size, max_depth_m=part.max_depth_m, allow_download=part.allow_download
+        )
+    if part.network == "zoedepth":
+        return coarse_transformers.load_zoedepth(source, allow_download=part.allow_download)
+    raise ConfigError(f"model {path}: coarse.network {part.network!r}: expected depth_anything_v2 or zoedepth")
+
+
+def _section(kind: type[Any], values: Any, path: Path, name: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"model {path}: section {name!r} is missing or no mapping")
+    _known(values, tuple(field.name for field in fields(kind)), path, name)
+    return kind(**values)
+
+
+def _known(values: dict[str, Any], names: tuple[str, ...], path: Path, section: str) -> None:
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise ConfigError(f"model {path}: {section} has unknown {', '.join(unknown)}; known are {', '.join(names)}")
+
+
+def _beside(path: Path, name: str) -> Path:
+    given = Path(name).expanduser()
+    return given if given.is_absolute() else path.parent / given
+
+
+def _check_hash(source: Path, expected: str | None, path: Path) -> None:
+    if expected is None:
+        return
+    try:
+        found = hashlib.sha256(source.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"model {path}: weights {source} cannot be read ({error.strerror})") from error
+    if found != expected:
+        raise WeightsError(
+            f"model {path}: weights {source.name} have sha256 {found[:12]}..., expected {expected[:12]}...: the file "
+            "is truncated or altered"
+        )

@@ -1,0 +1,8 @@
+"""Makes `golden_tensors` importable from every folder of tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import nn
+
+from prv2_ros.errors import ConfigError, WeightsError
+from prv2_ros.inference import load as loading
+from prv2_ros.inference.engine import DepthEngine
+from prv2_ros.inference.load import load_engine
+from prv2_ros.inference.published import PublishedEngine
+from prv2_ros.network.reference_keys import own_name
+from prv2_ros.network.refiner_published import build_published_refiner
+
+ENCODER = "mobilenetv4_conv_small"
+CHANNELS = (8, 16, 16, 16, 16, 16)
+
+
+class FlatCoarse(nn.Module):
+    feature_channels = CHANNELS
+
+    def forward(self, image: torch.Tensor) -> SimpleNamespace:
+        sizes = (2, 4, 8, 16, 32, 64)
+        features = tuple(torch.zeros(1, c, s, s) for c, s in zip(reversed(CHANNELS), sizes, strict=True))
+        return SimpleNamespace(depth_m_B1hw=torch.full((1, 1, 64, 64), 3.0), features=features)
+
+
+def _reference_names() -> dict[str, str]:
+    """Our names to the authors', for the names that the golden list has."""
+    lines = (Path(__file__).parents[1] / "golden" / "keys_mobilenetv4.txt").read_text().splitlines()
+    return {own_name(line.split()[0]): line.split()[0] for line in lines}
+
+
+def _write_model(folder: Path, **changes: object) -> Path:
+    torch.manual_seed(0)
+    state = build_published_refiner(ENCODER, CHANNELS).state_dict()
+    names = _reference_names()
+    save_file({names[key]: value.contiguous() for key, value in state.items()}, folder / "refiner.safetensors")
+    values: dict[str, object] = {
+        "kind": "published",
+        "coarse": {"weights": "coarse.pth"},
+        "refiner": {"encoder": ENCODER, "weights": "refiner.safetensors"},
+        "tiles": {"mode": "m2", "rows": 2, "columns": 2, "patch_px": 64},
+    }
+    path = folder / "model.yaml"
+    path.write_text(yaml.safe_dump({**values, **changes}))
+    return path
+
+
+@pytest.fixture
+def flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_coarse", lambda part, path: FlatCoarse())
+
+
+@pytest.mark.usefixtures("flat")
+def test_published_model_from_the_authors_names_to_depth(tmp_path: Path) -> None:
+    engine = load_engine(str(_write_model(tmp_path)), "cpu")
+    assert isinstance(engine, PublishedEngine)
+    assert engine.layout.mode == "m2"
+    result = engine.infer(np.zeros((80, 100, 3), np.uint8))
+    assert result.depth_m.shape == (80, 100)
+    assert result.coarse_depth_m.mean() == pytest.approx(3.0)
+
+
+def test_our_own_model_gives_our_own_engine() -> None:
+    assert isinstance(load_engine("default", "cpu"), DepthEngine)
+
+
+@pytest.mark.parametrize("name", ["prv2_m", "prv2_e", "prv2_c"])
+def test_packaged_descriptions_say_that_weights_are_missing(name: str) -> None:
+    with pytest.raises(WeightsError, match=r"coarse.weights is empty: the authors have released none; name a file"):
+        load_engine(name, "cpu")
+
+
+@pytest.mark.usefixtures("flat")
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"tiles": {"mode": "m9"}}, ConfigError, "patch mode 'm9'"),
+        ({"tiles": {"row": 4}}, ConfigError, "tiles has unknown row; known are rows, columns"),
+        ({"speed": 9}, ConfigError, "description has unknown speed"),
+        ({"coarse": None}, ConfigError, "section 'coarse' is missing"),
+        ({"refiner": {"encoder": ENCODER}}, WeightsError, r"refiner.weights is empty"),
+        (
+            {"refiner": {"encoder": ENCODER, "weights": "absent.safetensors"}},
+            WeightsError,
+            "absent.safetensors cannot be read",
+        ),
+        (
+            {"refiner": {"encoder": "convnext_atto", "weights": "refiner.safetensors"}},
+            WeightsError,
+            r"of another architecture \(\d+ unexpected: .* build the refiner for its encoder",
+        ),
+        (
+            {"refiner": {"encoder": ENCODER, "weights": "refiner.safetensors", "sha256": "0" * 64}},
+            WeightsError,
+            "expected 000000000000...: the file is truncated or altered",
+        ),
+    ],
+)
+def test_wrong_descriptions_are_named(
+    tmp_path: Path, changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        load_engine(str(_write_model(tmp_path, **changes)), "cpu")
+
+
+@pytest.mark.usefixtures("flat")
+def test_the_right_hash_is_accepted(tmp_path: Path) -> None:
+    path = _write_model(tmp_path)
+    values = yaml.safe_load(path.read_text())
+    values["refiner"]["sha256"] = hashlib.sha256((tmp_path / "refiner.safetensors").read_bytes()).hexdigest()
+    path.write_text(yaml.safe_dump(values))
+    assert isinstance(load_engine(str(path), "cpu"), PublishedEngine)
