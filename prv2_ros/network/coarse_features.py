@@ -7,7 +7,6 @@ depth alone. The modules here need nothing of that package but the network they 
 from __future__ import annotations
 
 import functools
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prv2_ros.errors import InputError
+from prv2_ros.network.layers import full_precision
 
 _POSITION_OFFSET = 0.1
 """Added to the number of patches a side before the scale of the position embeddings is taken, as DINOv2 does."""
@@ -79,7 +79,7 @@ class DepthAnythingCoarse(nn.Module):
         fused = neck.fusion_stage(levels)
         top = F.interpolate(head.conv1(fused[-1]), (height, width), mode="bilinear", align_corners=True)
         hidden = F.relu(head.conv2(top))
-        with _no_autocast(hidden):  # bfloat16 would round the depth to 1%
+        with full_precision(hidden):  # bfloat16 would round the depth to 1%
             depth_m = torch.sigmoid(head.conv3(hidden.to(head.conv3.weight.dtype)).float()) * self.max_depth_m
         return CoarseMaps(depth_m_B1hw=depth_m, features=(levels[-1], *fused, top))
 
@@ -123,7 +123,7 @@ class ZoeDepthCoarse(nn.Module):
         tokens = self.body.backbone(image_B3hw * 2 - 1).feature_maps
         fused, lowest = self.body.neck(tokens, height // self.patch_px, width // self.patch_px)
         relative, top = self.body.relative_head(fused)
-        with _no_autocast(top):  # as above
+        with full_precision(top):  # as above
             dtype = self.body.metric_head.conv2.weight.dtype
             depth_m, _ = self.body.metric_head(
                 outconv_activation=top.to(dtype),
@@ -150,11 +150,6 @@ def _official_positions(embeddings: Any, tokens_BNC: Tensor, height: int, width:
     grid = positions[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
     resampled = F.interpolate(grid.float(), scale_factor=scale, mode="bicubic", align_corners=False)
     return torch.cat([positions[:, :1], resampled.flatten(2).transpose(1, 2).to(positions.dtype)], 1)
-
-
-def _no_autocast(x: Tensor) -> AbstractContextManager[Any]:
-    device = x.device.type  # "meta", which gives shapes without work, has none
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def _check_image(image_B3hw: Tensor, stride: int) -> None:

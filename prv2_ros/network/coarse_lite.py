@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prv2_ros.network.encoder import ImageEncoder
-from prv2_ros.network.layers import ContextBlock, ConvBlock, resize_like
+from prv2_ros.network.layers import ContextBlock, ConvBlock, full_precision, resize_like
 
 F_CANONICAL_PX = 500.0
 """Focal length of the canonical camera at network resolution (px)."""
@@ -69,7 +69,7 @@ class CoarseLite(nn.Module):
             if level < 3:
                 x = x + self.fuse[level](x)
         features = self.features(x)
-        with torch.autocast(features.device.type, enabled=False):  # bfloat16 would round the depth to 1%
+        with full_precision(features):  # bfloat16 would round the depth to 1%
             answer = self.head(features.float())
         canonical = F.interpolate(answer, image_B3hw.shape[-2:], mode="bilinear", align_corners=False)
         log_scale = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)

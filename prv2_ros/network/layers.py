@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,11 +36,17 @@ class ContextBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (B, C, h, w)."""
         # In bfloat16 a CPU takes three times as long for the gradient of a depthwise kernel as in float32.
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             mixed = self.norm(self.depthwise(x.float())).to(x.dtype)
         y = self.narrow(F.relu(self.widen(mixed)))
         out: Tensor = x + self.scale * y
         return out
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Switch automatic mixed precision off on the tensor's device; tensors without memory have none."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
 
 
 def resize_like(x: Tensor, like: Tensor) -> Tensor:
