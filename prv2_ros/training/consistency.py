@@ -26,7 +26,7 @@ def overlap_differences(values_BPCHW: Tensor, corners_BP2: Tensor, *, stride: in
     for patches, corners in zip(values_BPCHW, corners_BP2.tolist(), strict=True):
         for i, j in combinations(range(len(corners)), 2):
             dx, dy = (round(b - a) for a, b in zip(corners[i], corners[j], strict=True))
-            assert not (dx % stride or dy % stride), f"corners {dx}, {dy} px apart at stride {stride}"
+            assert [dx % stride, dy % stride] == [0, 0], f"corners {dx}, {dy} px apart at stride {stride}"
             rows, columns = _shared(dy // stride, height), _shared(dx // stride, width)
             first = patches[i][:, rows[0], columns[0]]
             found.append((first - patches[j][:, rows[1], columns[1]]).flatten())

@@ -125,7 +125,7 @@ def _bend(loss: Callable[[Tensor, Tensor], Tensor], label: Tensor, truth: Tensor
     The relief is as it is, so slope and relief have the right ratio at k = 0 alone.
     """
     v = torch.linspace(0, 1, 96).view(1, 1, -1, 1)
-    k = torch.linspace(-0.9, 3.0, 118)
+    k = torch.linspace(-0.9, 3.0, 40)
     values = torch.stack([loss(truth + 0.8 * float(each) * v, label) for each in k])
     return abs(float(k[values.argmin()]))
 
