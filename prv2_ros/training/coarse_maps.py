@@ -22,7 +22,7 @@ from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.model import DepthModel
-from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
+from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,10 @@ class CoarseTile:
     """The coarse network's answer under one tile of (H, W) px."""
 
     log_depth: NDArray[np.float32]
-    """(H, W) natural log of metres."""
+    """(H / 4, W / 4) natural log of metres."""
+
+    log_scale: NDArray[np.float32]
+    """(H / 4, W / 4) natural log of the expected error of the log depth."""
 
     features: NDArray[np.float32]
     """(C, H / 8, W / 8)."""
@@ -75,7 +78,7 @@ def write_coarse_maps(
 def read_coarse_tile(path: Path) -> CoarseTile:
     """Read the maps of one tile."""
     with np.load(path) as data:
-        return CoarseTile(log_depth=data["log_depth"].astype(np.float32), features=data["features"].astype(np.float32))
+        return CoarseTile(**{key: data[key].astype(np.float32) for key in ("log_depth", "log_scale", "features")})
 
 
 def _scenes(folder: Path) -> list[Path]:
@@ -89,11 +92,15 @@ def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
         coarse = model.predict_coarse(image, torch.tensor([overview.camera.fx], dtype=torch.float32))
         for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
             height, width = tile.depth_m.shape
-            log_depth = crop_aligned(coarse.log_depth_B1hw, box, native, (height, width))[0, 0]
+            cells = (height // DEPTH_STRIDE, width // DEPTH_STRIDE)
             small = (height // FEATURE_STRIDE, width // FEATURE_STRIDE)
-            features = crop_aligned(coarse.features_BChw.float(), box, native, small)[0]
+            maps = {
+                "log_depth": crop_aligned(coarse.log_depth_B1hw.float(), box, native, cells)[0, 0],
+                "log_scale": crop_aligned(coarse.log_scale_B1hw.float(), box, native, cells)[0, 0],
+                "features": crop_aligned(coarse.features_BChw.float(), box, native, small)[0],
+            }
             temporary = file.with_name(f".{file.stem}.{os.getpid()}.npz")
-            values: dict[str, Any] = {"log_depth": log_depth.half().numpy(), "features": features.half().numpy()}
+            values: dict[str, Any] = {key: value.half().numpy() for key, value in maps.items()}
             np.savez(temporary, **values)
             temporary.replace(file)
 

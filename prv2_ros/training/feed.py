@@ -64,6 +64,7 @@ class Feed(IterableDataset[Batch]):
             "image": torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2),
             "log_depth": torch.from_numpy(np.stack([s.log_depth for s in samples]))[:, None],
             "log_coarse": torch.from_numpy(np.stack([s.log_coarse for s in samples]))[:, None],
+            "log_scale": torch.from_numpy(np.stack([s.log_scale for s in samples]))[:, None],
             "features": torch.from_numpy(np.stack([s.features for s in samples])),
         }
 

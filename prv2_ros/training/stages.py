@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from prv2_ros.network.align import upsample_to
 from prv2_ros.network.model import DepthModel
 from prv2_ros.training import losses
 from prv2_ros.training.config import TrainConfig
@@ -38,10 +39,11 @@ def refiner_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
     What a tile shows cannot mend the scale of the whole picture, so the truth is moved onto the coarse depth's median
     first: otherwise the scale's error drowns that of the edges.
     """
-    log_coarse = batch["log_coarse"]
+    log_coarse = upsample_to(batch["log_coarse"], (batch["log_depth"].shape[-2], batch["log_depth"].shape[-1]))
     truth = losses.align_offset(batch["log_depth"], log_coarse)
     image = batch["image"].float().div_(255).contiguous(memory_format=torch.channels_last)
-    log_pred = model.refine(image, log_coarse, batch["features"])
+    refined = model.refine(image, batch["log_coarse"], batch["features"], batch["log_scale"])
+    log_pred = refined.log_depth_B1HW
     valid = torch.isfinite(truth)
     near = valid & (losses.edge_weight(truth) > 0)
     filled = torch.where(valid, truth, 0.0)
