@@ -172,7 +172,7 @@ class DepthEngine:
                 batch, lambda part: self._refine_tiles(image_13HW, coarse, part, grid)
             ):
                 for k, tile in enumerate(done):
-                    maps.blend(tile, grid, answer.log_depth_B1HW[k, 0], answer.log_scale_B1hw[k : k + 1])
+                    maps.blend(tile, grid, answer.log_depth_B1HW[k, 0], answer.log_scale_B1hw[k, 0])
             count += len(batch)
             if limit_ms:
                 self._costs.observe(work, (clock.elapsed_ms() - start_ms) / len(batch))
