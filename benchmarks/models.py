@@ -19,7 +19,7 @@ from prv2_ros.inference.config import EngineConfig
 from prv2_ros.network.coarse_transformers import build_depth_anything
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_published import PUBLISHED_ENCODERS, build_published_refiner
-from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
+from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 
 FRAME_HW = (2160, 3840)
 PATCH_PX, PATCHES = 448, 16
@@ -67,8 +67,9 @@ def own_row() -> Row:
         with FlopCounterMode(display=False) as coarse_work:
             coarse = model.predict_coarse(torch.empty(1, 3, *size), torch.ones(1))
         features = torch.empty(1, coarse.features_BChw.shape[1], h // FEATURE_STRIDE, w // FEATURE_STRIDE)
+        known = torch.empty(1, 1, h // DEPTH_STRIDE, w // DEPTH_STRIDE)
         with FlopCounterMode(display=False) as tile_work:
-            model.refine(torch.empty(1, 3, h, w), torch.empty(1, 1, h, w), features)
+            model.refine(torch.empty(1, 3, h, w), known, features, known)
     return Row(
         model="default",
         coarse=f"`coarse_lite`, {size[1]}x{size[0]}",

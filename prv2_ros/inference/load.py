@@ -32,7 +32,14 @@ class Engine(Protocol):
     dtype: torch.dtype
     model_name: str
 
-    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+    def infer(
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel | None = None,
+        *,
+        confidence: bool = False,
+        max_latency_ms: float | None = None,
+    ) -> DepthResult:
         """Depth of an (H, W, 3) uint8 RGB image; see `DepthEngine.infer`."""
 
 

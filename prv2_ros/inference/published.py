@@ -5,7 +5,6 @@ Shapes: N patches, P pixels a side of what the networks see, H and W image pixel
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from prv2_ros.errors import DeviceError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.patches import Patch, PatchLayout, RunningMean
+from prv2_ros.inference.batches import Batches
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_image, image_tensor
@@ -25,8 +24,6 @@ from prv2_ros.inference.reference import crop_map
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.refiner_published import PublishedRefiner, resize
 from prv2_ros.types import DepthResult
-
-_logger = logging.getLogger(__name__)
 
 
 class PublishedEngine:
@@ -55,15 +52,27 @@ class PublishedEngine:
             module.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
             for module in (coarse, refiner)
         )
-        self._batch = batch or (1 if self.device.type == "cpu" else 4)
+        size = batch or (1 if self.device.type == "cpu" else 4)
+        self._batches = Batches(
+            size, "patch", "patches", f"use fewer px than {patch_px} a side (tiles.patch_px) or device cpu"
+        )
 
-    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+    def infer(
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel | None = None,
+        *,
+        confidence: bool = False,
+        max_latency_ms: float | None = None,
+    ) -> DepthResult:
         """Estimate the depth along z of every pixel.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
             camera: taken for the engine's interface; the published networks do not use it, so that their depth is
                 right for the lens that they were trained with.
+            confidence: taken for the interface; the published networks know none.
+            max_latency_ms: taken for the interface; every patch is refined.
 
         Returns:
             Depth at the image's resolution, stretched from the merged map of rows * P x columns * P; NaN beyond
@@ -75,6 +84,7 @@ class PublishedEngine:
 
         """
         clock = StageClock(self.device)
+        del camera, confidence, max_latency_ms
         size = check_image(image_rgb)
         self.layout.check_image(*size)
         with torch.inference_mode():
@@ -122,25 +132,11 @@ class PublishedEngine:
     def _depths(
         self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor], patches: Sequence[Patch]
     ) -> Iterator[NDArray[np.float32]]:
-        """Yield the depth (P, P) of each patch in metres; halves the batch where memory runs out."""
-        k = 0
-        while k < len(patches):
-            batch = patches[k : k + self._batch]
-            try:
-                depths = self._refine_patches(image_13HW, coarse_m_11PP, features, batch)
-            except torch.cuda.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise DeviceError(
-                        f"GPU memory ran out with a single patch of {self._patch_px} px: use device cpu"
-                    ) from error
-                self._batch = len(batch) // 2
-                _logger.warning(
-                    "GPU memory ran out with %d patches at once: using %d from now on", len(batch), self._batch
-                )
-                torch.cuda.empty_cache()
-                continue
+        """Yield the depth (P, P) of each patch in metres; in batches."""
+        for _, depths in self._batches.run(
+            patches, lambda part: self._refine_patches(image_13HW, coarse_m_11PP, features, part)
+        ):
             yield from depths
-            k += len(batch)
 
     def _refine_patches(
         self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor], patches: Sequence[Patch]
