@@ -1,31 +1,14 @@
-"""Frames and models that several training tests share."""
+"""Frames that several training tests share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-import torch
 
 from prv2_ros.data import tiles
 from prv2_ros.data.frames import Frame, write_frame
 from prv2_ros.data.synthetic import render
-from prv2_ros.network.model import DepthModel, ModelSpec
-
-SPEC = ModelSpec(
-    name="small",
-    coarse_encoder="mobilenetv4_conv_small",
-    coarse_widths=(16, 16, 24, 32),
-    refiner_encoder="mobilenetv4_conv_small",
-    refiner_widths=(16, 16, 24, 32),
-)
-"""A model that trains fast; its weights are random."""
-
-
-def small_model(seed: int = 0) -> DepthModel:
-    """Build a model from a seed."""
-    torch.manual_seed(seed)
-    return DepthModel(SPEC)
 
 
 @pytest.fixture(scope="session")

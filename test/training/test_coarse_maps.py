@@ -67,7 +67,9 @@ def test_a_window_keeps_image_truth_and_maps_together(folder: Path, model: Depth
     path = sorted(maps)[0]
     tile, coarse = read_frame(path), read_coarse_tile(maps[path])
     # With the coarse depth for truth, the two must stay a constant apart wherever the window lies and however it turns.
-    same = tile.__class__(**{**tile.__dict__, "depth_m": np.exp(np.kron(coarse.log_depth, np.ones((4, 4), np.float32)))})
+    same = tile.__class__(
+        **{**tile.__dict__, "depth_m": np.exp(np.kron(coarse.log_depth, np.ones((4, 4), np.float32)))}
+    )
     for seed in range(6):
         sample = tile_sample(same, coarse, (64, 96), np.random.default_rng(seed))
         assert sample.image.shape == (64, 96, 3)

@@ -101,7 +101,9 @@ def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> N
     for _ in range(5):
         last = trainer._advance(batch)
     assert last["loss"] < first["loss"]
-    assert float(first["all"]) == pytest.approx(float(first["all_coarse"]), rel=0.2), "an untrained refiner changes little"
+    assert float(first["all"]) == pytest.approx(float(first["all_coarse"]), rel=0.2), (
+        "an untrained refiner changes little"
+    )
 
 
 def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_path: Path) -> None:

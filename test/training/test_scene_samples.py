@@ -71,9 +71,7 @@ def test_corners_say_which_pixels_patches_share(patches: str) -> None:
 
 
 def test_a_group_overlaps_by_its_share() -> None:
-    sample = scene_sample(
-        _tile_scene(), (128, 192), (160, 160), np.random.default_rng(0), patches="group", overlap=0.4
-    )
+    sample = scene_sample(_tile_scene(), (128, 192), (160, 160), np.random.default_rng(0), patches="group", overlap=0.4)
     assert sorted(sample.corners.tolist()) == [[0, 0], [0, 96], [96, 0], [96, 96]]
 
 
