@@ -19,9 +19,10 @@ from prv2_ros.geometry.patches import Patch, PatchLayout, RunningMean
 from prv2_ros.inference.batches import Batches
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.device import choose_device, choose_precision
-from prv2_ros.inference.preprocess import check_image, image_tensor
+from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor
 from prv2_ros.inference.reference import crop_map
-from prv2_ros.network.align import upsample_to
+from prv2_ros.network.align import network_focal, upsample_to
+from prv2_ros.network.coarse_features import CoarseMaps
 from prv2_ros.network.refiner_published import PublishedRefiner, resize
 from prv2_ros.types import DepthResult
 
@@ -38,6 +39,7 @@ class PublishedEngine:
         patch_px: int = 448,
         batch: int = 0,
         max_depth_m: float = math.inf,
+        assumed_fov_deg: float = 60.0,
         model_name: str = "custom",
         device: str = "auto",
         precision: str = "auto",
@@ -48,6 +50,7 @@ class PublishedEngine:
         self.model_name = model_name
         self._patch_px = patch_px
         self._max_depth_m = max_depth_m
+        self._assumed_fov_deg = assumed_fov_deg
         self._coarse, self._refiner = (
             module.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
             for module in (coarse, refiner)
@@ -69,8 +72,8 @@ class PublishedEngine:
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
-            camera: taken for the engine's interface; the published networks do not use it, so that their depth is
-                right for the lens that they were trained with.
+            camera: used by `coarse_lite`. Depth Anything and ZoeDepth do not take it: their depth is right for the
+                lens that they were trained with.
             confidence: taken for the interface; the published networks know none.
             max_latency_ms: taken for the interface; every patch is refined.
 
@@ -84,15 +87,15 @@ class PublishedEngine:
 
         """
         clock = StageClock(self.device)
-        del camera, confidence, max_latency_ms
+        del confidence, max_latency_ms
         size = check_image(image_rgb)
+        camera = check_camera(camera, *size, self._assumed_fov_deg)
         self.layout.check_image(*size)
         with torch.inference_mode():
             image = image_tensor(image_rgb, self.device).float() / 255
             network = resize(image, (self._patch_px, self._patch_px)).contiguous(memory_format=torch.channels_last)
             clock.lap("preprocess")
-            with self._autocast():
-                coarse = self._coarse(network)
+            coarse = self._coarse_maps(network, camera)
             coarse_m = coarse.depth_m_B1hw.float()
             clock.lap("coarse")
             merged_m = self.refine(image, coarse_m, coarse.features)
@@ -103,6 +106,16 @@ class PublishedEngine:
                 metres[~(metres <= self._max_depth_m)] = np.nan  # a NaN fails the comparison, too
             clock.lap("postprocess")
         return DepthResult(depth_m=depth_m, coarse_depth_m=coarse_full_m, timings_ms=clock.timings_ms())
+
+    def _coarse_maps(self, network_13PP: Tensor, camera: CameraModel) -> CoarseMaps:
+        known = {}
+        if getattr(self._coarse, "uses_focal", False):
+            side = (self._patch_px, self._patch_px)
+            f_px = network_focal(camera.fx, camera.fy, (camera.height, camera.width), side)
+            known["f_px_B"] = torch.tensor([f_px], dtype=torch.float32, device=self.device)
+        with self._autocast():
+            maps: CoarseMaps = self._coarse(network_13PP, **known)
+        return maps
 
     def refine(self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor]) -> NDArray[np.float32]:
         """Refine an image's patches in batches and merge them; arguments and result as `reference.refine_image`."""

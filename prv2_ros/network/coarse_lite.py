@@ -66,8 +66,13 @@ class CoarseLite(nn.Module):
 
     def forward(self, image_B3hw: Tensor, f_px_B: Tensor) -> CoarseOutput:
         """Predict from RGB in 0..1 at network size (sides multiples of 32) and the focal length (px) at that size."""
+        return self.answer(self.levels(image_B3hw)[-1], f_px_B, (image_B3hw.shape[-2], image_B3hw.shape[-1]))
+
+    def levels(self, image_B3hw: Tensor) -> list[Tensor]:
+        """Decoder maps at stride 32, 16, 8 and 4, and the features at stride 4."""
         maps = self.encoder(image_B3hw)[1:]
         x = self.lateral[3](maps[3])
+        found = []
         for level in (3, 2, 1, 0):
             if level < 3:
                 x = resize_like(self.down[level](x), maps[level]) + self.lateral[level](maps[level])
@@ -76,15 +81,19 @@ class CoarseLite(nn.Module):
                 x = self.context[level - 2](x)
             if level < 3:
                 x = x + self.fuse[level](x)
-        features = self.features(x)
+            found.append(x)
+        return [*found, self.features(x)]
+
+    def answer(self, features: Tensor, f_px_B: Tensor, size_hw: tuple[int, int]) -> CoarseOutput:
+        """Depth and its expected error from the features, for images of `size_hw`."""
         with full_precision(features):  # bfloat16 would round the depth to 1%
             answer = self.head(features.float())
             # The heads apart: how sure an answer is must not change the answer.
             known = torch.cat([features.float(), answer], 1).detach()
             log_scale = self.scale_head(known).clamp(*LOG_SCALE_RANGE)
-        canonical = F.interpolate(answer, image_B3hw.shape[-2:], mode="bilinear", align_corners=False)
-        log_scale = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)
-        log_depth = (canonical + log_scale).clamp(*_LOG_RANGE)
+        canonical = F.interpolate(answer, size_hw, mode="bilinear", align_corners=False)
+        log_focal = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)
+        log_depth = (canonical + log_focal).clamp(*_LOG_RANGE)
         return CoarseOutput(log_depth_B1hw=log_depth, features_BChw=features, log_scale_B1hw=log_scale)
 
 
