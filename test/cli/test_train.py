@@ -47,8 +47,8 @@ def test_refiner_of_another_model_is_taken(tmp_path: Path) -> None:
     common = ["train", "--steps", "1", "--batch", "1", "--data", str(frames), "-o", str(tmp_path / "run")]
     assert main([*common, "--init", str(models[0]), "--refiner", str(models[1])]) == 0
     mixed, first, second = (load_model(str(path)) for path in (tmp_path / "run" / "model.yaml", *models))
-    assert torch.equal(mixed.refiner.offset.weight, second.refiner.head.weight)
-    assert not torch.equal(mixed.refiner.offset.weight, first.refiner.head.weight)
+    assert torch.equal(mixed.refiner.offset.weight, second.refiner.offset.weight)
+    assert not torch.equal(mixed.refiner.offset.weight, first.refiner.offset.weight)
     kept = "encoder.body.conv_stem.weight"
     assert torch.equal(mixed.coarse.state_dict()[kept], first.coarse.state_dict()[kept])
 
