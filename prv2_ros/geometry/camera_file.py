@@ -66,8 +66,8 @@ def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> CameraMod
     width = _integer(fields, ("image_width", "width"))
     height = _integer(fields, ("image_height", "height"))
     if "fx" in fields:
-        numbers = {name: _number(fields, name) for name in ("fx", "fy", "cx", "cy")}
-        return CameraModel(width=width, height=height, **numbers)
+        fx, fy, cx, cy = (_number(fields, name) for name in ("fx", "fy", "cx", "cy"))
+        return CameraModel(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
     if rectified:
         p = _numbers(fields, ("projection_matrix", "p", "P"), 12)
         return CameraModel(width=width, height=height, fx=p[0], fy=p[5], cx=p[2], cy=p[6])
