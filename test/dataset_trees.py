@@ -27,7 +27,7 @@ def write_rgb(path: Path, image: NDArray[np.uint8] | None = None) -> None:
 def write_code(path: Path, code: NDArray[Any] | None = None) -> None:
     """16-bit PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), np.full((HEIGHT, WIDTH), 1000) .astype(np.uint16) if code is None else code)
+    assert cv2.imwrite(str(path), np.full((HEIGHT, WIDTH), 1000).astype(np.uint16) if code is None else code)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -174,7 +174,9 @@ def eth3d(root: Path, *, depth_m: NDArray[Any] | None = None, lens: str = "0 0 0
 def folder(root: Path, *, ending: str = ".npy", depth_m: NDArray[Any] | None = None) -> Path:
     depth_m = np.full((HEIGHT, WIDTH), 2, np.float32) if depth_m is None else depth_m
     write_rgb(root / "images" / "0001.png")
-    write_text(root / "camera.json", json.dumps({"width": 16, "height": 12, "fx": 9.0, "fy": 9.5, "cx": 7.5, "cy": 6.0}))
+    write_text(
+        root / "camera.json", json.dumps({"width": 16, "height": 12, "fx": 9.0, "fy": 9.5, "cx": 7.5, "cy": 6.0})
+    )
     path = root / "depth" / f"0001{ending}"
     path.parent.mkdir(exist_ok=True)
     if ending == ".npy":

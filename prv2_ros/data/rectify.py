@@ -22,7 +22,7 @@ def rectify(frame: Frame) -> Frame:
     """
     camera = frame.camera
     if not camera.is_distorted:
-        return frame
+        return frame if not camera.distortion else replace(frame, camera=replace(camera, distortion=()))
     size, k = (camera.width, camera.height), camera.matrix
     coefficients = np.asarray(camera.distortion or (0.0,) * 4)
     if camera.fisheye:

@@ -37,7 +37,7 @@ def test_the_extra_images_are_found_in_both_places(tmp_path: Path):
 
 
 def test_what_is_missing_is_named_with_the_archive(tmp_path: Path):
-    with pytest.raises(InputError, match=r"looked for leftImg8bit/val/CITY/\*_leftImg8bit\.png.*camera_trainvaltest\.zip"):
+    with pytest.raises(InputError, match=r"looked for leftImg8bit/val/CITY/\*_leftImg8bit.*camera_trainvaltest\.zip"):
         open_cityscapes(tmp_path, "val")
     root = trees.cityscapes(tmp_path)
     shutil.rmtree(root / "camera" / "val")

@@ -81,7 +81,11 @@ def test_missing_list_and_scenes_are_named(tmp_path: Path):
         ("Disp0/00000.npy", b"\x93NUMPY nonsense", r"Disp0/00000\.npy: cannot be read.*corrupt"),
         ("Extrinsics1/00000.txt", b"8 0 8 0 8\n1 2\n", r"Extrinsics1/00000\.txt: 5 and 2 numbers"),
         ("Extrinsics0/00000.txt", b"a b c\n1 2\n", r"Extrinsics0/00000\.txt: cannot be read"),
-        ("Extrinsics0/00000.txt", b"0 0 8 0 8 6 0 0 1\n1 0 0 9 0 1 0 0 0 0 1 0\n", r"Extrinsics0/00000\.txt: camera fx"),
+        (
+            "Extrinsics0/00000.txt",
+            b"0 0 8 0 8 6 0 0 1\n1 0 0 9 0 1 0 0 0 0 1 0\n",
+            r"Extrinsics0/00000\.txt: camera fx",
+        ),
         ("Extrinsics0/00000.txt", b"8 0 8 0 8 6 0 0 1\n1 0 0 1.25 0 1 0 0 0 0 1 0\n", "equal x translations"),
         ("Extrinsics0/00000.txt", b"8 0 30 0 8 6 0 0 1\n1 0 0 9 0 1 0 0 0 0 1 0\n", "another shape"),
         ("Image0/00000.png", b"nonsense", r"Image0/00000\.png: cannot be read"),
