@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 12, 16
@@ -36,8 +37,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_exr(path: Path, channels: dict[str, NDArray[Any]]) -> None:
-    import OpenEXR
-
+    OpenEXR = pytest.importorskip("OpenEXR")
     path.parent.mkdir(parents=True, exist_ok=True)
     with OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}, channels) as file:
         file.write(str(path))

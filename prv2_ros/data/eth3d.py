@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +59,7 @@ _DISTORTED = "dslr_calibration_jpg"
 _UNDISTORTED_ARCHIVE = "multi_view_training_dslr_undistorted.7z"
 _DISTORTED_ARCHIVE = "multi_view_training_dslr_jpg.7z"
 _MODEL, _PARAMETERS = "THIN_PRISM_FISHEYE", 12
-_STRIP_ROWS = 256  # 24 million rays at once would take gigabytes
+_NODES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,13 +149,22 @@ def _camera_of(item: EthItem, calibration: str) -> ColmapCamera:
 
 
 def _undistorted(raw_m: NDArray[np.float32], distorted: ColmapCamera, pinhole: CameraModel) -> NDArray[np.float32]:
-    depth_m = np.empty((pinhole.height, pinhole.width), np.float32)
-    u = (np.arange(pinhole.width) - pinhole.cx) / pinhole.fx
-    for top in range(0, pinhole.height, _STRIP_ROWS):
-        rows = np.arange(top, min(top + _STRIP_ROWS, pinhole.height))
-        x, y = project_thin_prism_fisheye(u[None], ((rows - pinhole.cy) / pinhole.fy)[:, None], distorted.parameters)
-        depth_m[rows] = remap_depth(raw_m, x, y)
-    return depth_m
+    """Depth (H, W) at the pixels of the pinhole camera.
+
+    Of a large photograph every n-th ray is projected, and those between are interpolated: 24 million arc tangents take
+    half a minute, and the map is so smooth that linear interpolation over 11 px is off by hundredths of a pixel.
+    """
+    step = max(1, pinhole.width // _NODES)
+    # Nodes where cv2.resize puts the centres of coarse pixels, and one more on every side.
+    columns, rows = (
+        (np.arange(-1, -(-side // step) + 1) + 0.5) * step - 0.5 for side in (pinhole.width, pinhole.height)
+    )
+    u, v = (columns - pinhole.cx) / pinhole.fx, (rows - pinhole.cy) / pinhole.fy
+    coarse = project_thin_prism_fisheye(u[None], v[:, None], distorted.parameters)
+    size = (len(columns) * step, len(rows) * step)
+    window = (slice(step, step + pinhole.height), slice(step, step + pinhole.width))
+    x, y = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)[window] for part in coarse)
+    return remap_depth(raw_m, np.asarray(x, np.float32), np.asarray(y, np.float32))
 
 
 def project_thin_prism_fisheye(

@@ -39,11 +39,6 @@ def rectify(frame: Frame) -> Frame:
 
 
 def remap_depth(depth_m: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Depth of the nearest pixel to (x, y) px, each (H, W); NaN outside of the map."""
-    height, width = depth_m.shape
-    with np.errstate(invalid="ignore"):
-        column, row = np.rint(x), np.rint(y)
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    found = np.full(x.shape, np.nan, np.float32)
-    found[inside] = depth_m[row[inside].astype(np.intp), column[inside].astype(np.intp)]
-    return found
+    """Depth of the nearest pixel to (x, y) px, each (H, W) and finite; NaN outside of the map."""
+    found = cv2.remap(depth_m, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=np.nan)
+    return np.asarray(found, np.float32)

@@ -16,8 +16,8 @@ LENS = (0.05, -0.02, 0.0, 0.0, 0.01, -0.004, 0.0, 0.0)  # k1 k2 p1 p2 k3 k4 sx1 
 
 
 def plane_depth(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Depth along z of the plane z = 5 + 0.6 x - 0.9 y on the rays u = x / z, v = y / z."""
-    return 5 / (1 - 0.6 * u + 0.9 * v)
+    """Depth along z of the plane z = 5 + 0.5 x + 0.6 y on the rays u = x / z, v = y / z."""
+    return 5 / (1 - 0.5 * u - 0.6 * v)
 
 
 def rays_of_fisheye(width: int, height: int, fx: float, fy: float, cx: float, cy: float) -> tuple[np.ndarray, ...]:
@@ -39,11 +39,29 @@ def test_depth_of_the_distorted_photograph_is_brought_to_the_undistorted_one(tmp
     wanted = plane_depth((x - 7.5) / 14, (y - 5.5) / 14.5)
     # One over depth is linear in the ray: the nearest pixel is off by half a pixel at most, and by little on average.
     off = 1 / frame.depth_m - 1 / wanted
-    pixel = (0.6 / 14 + 0.9 / 14.5) / 5
+    pixel = (0.5 / 14 + 0.6 / 14.5) / 5
     assert np.isfinite(off).mean() > 0.95
     assert np.nanmax(np.abs(off)) < 0.5 * 1.4 * pixel
-    assert abs(np.nanmean(off)) < 0.1 * pixel, "half a pixel aside would be 0.1 to 0.5"
+    assert abs(np.nanmean(off)) < 0.1 * pixel, "half a pixel aside would be 0.5"
     assert (dataset[1].name, dataset[1].kind, len(dataset)) == ("courtyard_DSC_0287", "courtyard", 2)
+
+
+def test_interpolated_rays_of_a_large_photograph_are_those_of_every_pixel(tmp_path: Path):
+    """Depth that is its own pixel's number tells where it was taken from; 1100x40 px, in steps of 2."""
+    root = trees.eth3d(tmp_path, depth_m=np.arange(1.0, 1121 * 51 + 1).reshape(51, 1121), lens=" ".join(map(str, LENS)))
+    scene = root / "courtyard"
+    trees.write_rgb(scene / "images" / "dslr_images_undistorted" / "DSC_0286.JPG", trees.picture(40, 1100))
+    trees.write_text(scene / "dslr_calibration_undistorted" / "cameras.txt", "0 PINHOLE 1100 40 800 810 550 20\n")
+    lens = " ".join(map(str, LENS))
+    trees.write_text(
+        scene / "dslr_calibration_jpg" / "cameras.txt", f"0 THIN_PRISM_FISHEYE 1121 51 800 810 560 25 {lens}\n"
+    )
+    depth_m = open_eth3d(root, "train")[0].depth_m
+    u, v = (np.arange(1100) - 549.5) / 800, (np.arange(40) - 19.5) / 810
+    x, y = project_thin_prism_fisheye(u[None], v[:, None], (800, 810, 560, 25, *LENS))
+    row, column = np.divmod(depth_m - 1, 1121)
+    assert np.abs(column - x).max() < 0.51
+    assert np.abs(row - y).max() < 0.51
 
 
 def test_what_the_scanner_did_not_see_is_unknown_not_sky(tmp_path: Path):

@@ -57,6 +57,6 @@ def test_a_frame_without_distortion_is_left_as_it_is():
 
 def test_remap_takes_the_nearest_pixel_and_keeps_sky_and_holes():
     depth_m = np.array([[1, np.inf], [np.nan, 4]], np.float32)
-    x = np.array([[-0.4, 1.4, 0.2, 0.6, 1.6, np.nan]], np.float32)
-    y = np.array([[0.3, -0.4, 0.6, 1.2, 0.0, 0.0]], np.float32)
+    x = np.array([[-0.4, 1.4, 0.2, 0.6, 1.6, 9e6]], np.float32)
+    y = np.array([[0.3, -0.4, 0.6, 1.2, 0.0, -9e6]], np.float32)
     np.testing.assert_array_equal(remap_depth(depth_m, x, y), [[1, np.inf, np.nan, 4, np.nan, np.nan]])
