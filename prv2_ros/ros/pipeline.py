@@ -12,13 +12,13 @@ from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.ros.camera_info import fill_camera_info
+from prv2_ros.messages.camera_info import fill_camera_info
+from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.ros.conversions import image_to_rgb
 from prv2_ros.ros.outputs import CloudWriter, DepthWriter
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
-from prv2_ros.ros.view import View, ViewCache
 from prv2_ros.types import DepthResult
 
 LARGEST_STAMP_AGE_S = 3600.0
