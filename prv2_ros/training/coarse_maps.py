@@ -33,7 +33,7 @@ class CoarseTile:
     """(H / 4, W / 4) natural log of metres."""
 
     log_scale: NDArray[np.float32]
-    """(H / 4, W / 4) natural log of the expected error of the log depth."""
+    """(H / 4, W / 4) natural log of the expected absolute error of the log depth."""
 
     features: NDArray[np.float32]
     """(C, H / 8, W / 8)."""
@@ -67,7 +67,7 @@ def write_coarse_maps(
     for k, path in tqdm(scenes, desc="coarse maps", unit="scene"):
         of_scene = {tile: place / f"{k}_{tile.stem}.npz" for tile in sorted(path.parent.glob(f"{path.stem}-*.json"))}
         if not all(file.exists() for file in of_scene.values()):
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
                 _write(model, read_tile_scene(path), list(of_scene.values()))
         maps.update(of_scene)
     if not maps:
@@ -78,29 +78,35 @@ def write_coarse_maps(
 def read_coarse_tile(path: Path) -> CoarseTile:
     """Read the maps of one tile."""
     with np.load(path) as data:
-        return CoarseTile(**{key: data[key].astype(np.float32) for key in ("log_depth", "log_scale", "features")})
+        return CoarseTile(**{name: data[name].astype(np.float32) for name in ("log_depth", "log_scale", "features")})
 
 
 def _scenes(folder: Path) -> list[Path]:
     return [path for path in list_frames(folder) if "-" not in path.stem]
 
 
+def _device(model: DepthModel) -> torch.device:
+    return next(model.parameters()).device
+
+
 def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
-    overview, native = scene.overview, scene.native_hw()
+    overview, native, device = scene.overview, scene.native_hw(), _device(model)
     with torch.inference_mode():
-        image: Tensor = torch.from_numpy(overview.image)[None].permute(0, 3, 1, 2).float() / 255  # channels last
-        coarse = model.predict_coarse(image, torch.tensor([overview.camera.fx], dtype=torch.float32))
+        image: Tensor = torch.from_numpy(overview.image).to(device)
+        image = image[None].permute(0, 3, 1, 2).float() / 255  # channels last
+        coarse = model.predict_coarse(image, torch.tensor([overview.camera.fx], dtype=torch.float32, device=device))
         for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
-            height, width = tile.depth_m.shape
-            cells = (height // DEPTH_STRIDE, width // DEPTH_STRIDE)
-            small = (height // FEATURE_STRIDE, width // FEATURE_STRIDE)
             maps = {
-                "log_depth": crop_aligned(coarse.log_depth_B1hw.float(), box, native, cells)[0, 0],
-                "log_scale": crop_aligned(coarse.log_scale_B1hw.float(), box, native, cells)[0, 0],
-                "features": crop_aligned(coarse.features_BChw.float(), box, native, small)[0],
+                "log_depth": (coarse.log_depth_B1hw, DEPTH_STRIDE),
+                "log_scale": (coarse.log_scale_B1hw, DEPTH_STRIDE),
+                "features": (coarse.features_BChw, FEATURE_STRIDE),
             }
+            values: dict[str, Any] = {}
+            for name, (whole, stride) in maps.items():
+                cells = (tile.depth_m.shape[0] // stride, tile.depth_m.shape[1] // stride)
+                cut = crop_aligned(whole.float(), box, native, cells)[0].half().cpu().numpy()
+                values[name] = cut if name == "features" else cut[0]
             temporary = file.with_name(f".{file.stem}.{os.getpid()}.npz")
-            values: dict[str, Any] = {key: value.half().numpy() for key, value in maps.items()}
             np.savez(temporary, **values)
             temporary.replace(file)
 

@@ -81,7 +81,7 @@ class TileSample:
     """(h / 4, w / 4) what the coarse network says."""
 
     log_scale: NDArray[np.float32]
-    """(h / 4, w / 4) log of the error that it expects."""
+    """(h / 4, w / 4) natural log of the error that it expects."""
 
     features: NDArray[np.float32]
     """(C, h / 8, w / 8) its features."""
@@ -95,14 +95,14 @@ def tile_sample(tile: Frame, coarse: CoarseTile, size_hw: tuple[int, int], rng: 
     y, x = v * FEATURE_STRIDE, u * FEATURE_STRIDE
     image: NDArray[Any] = tile.image[y : y + h, x : x + w]
     log_depth: NDArray[Any] = log_truth(tile.depth_m[y : y + h, x : x + w])
-    cells = np.s_[..., y // DEPTH_STRIDE : (y + h) // DEPTH_STRIDE, x // DEPTH_STRIDE : (x + w) // DEPTH_STRIDE]
+    cells = tuple(slice(n // DEPTH_STRIDE, (n + m) // DEPTH_STRIDE) for n, m in ((y, h), (x, w)))
     # What the refiner mends does not depend on the scale of the whole, which the coarse network gets wrong anyway.
     log_coarse: NDArray[Any] = coarse.log_depth[cells] + np.float32(rng.normal(0, 0.15))
     log_scale: NDArray[Any] = coarse.log_scale[cells]
     features: NDArray[Any] = coarse.features[:, v : v + h // FEATURE_STRIDE, u : u + w // FEATURE_STRIDE]
     if rng.uniform() < 0.5:
-        image, log_depth = image[:, ::-1], log_depth[:, ::-1]
-        log_coarse, log_scale, features = log_coarse[:, ::-1], log_scale[:, ::-1], features[..., ::-1]
+        image, features = image[:, ::-1], features[..., ::-1]
+        log_depth, log_coarse, log_scale = log_depth[:, ::-1], log_coarse[:, ::-1], log_scale[:, ::-1]
     return TileSample(
         image=recolour(np.ascontiguousarray(image), rng),
         log_depth=np.ascontiguousarray(log_depth),
