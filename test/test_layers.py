@@ -19,13 +19,14 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},
     "geometry": BASE,
+    "messages": BASE | {"geometry"},
     "data": BASE | {"geometry"},
     "network": BASE | {"geometry"},
     "inference": BASE | {"geometry", "network"},
-    "evaluation": BASE | {"geometry", "network", "inference"},
+    "evaluation": BASE | {"geometry", "messages", "network", "inference"},
     "training": BASE | {"geometry", "network", "data", "evaluation.metrics"},
-    "cli": BASE | {"geometry", "network", "inference", "evaluation", "data", "training"},
-    "ros": BASE | {"geometry", "network", "inference"},
+    "cli": BASE | {"geometry", "messages", "network", "inference", "evaluation", "data", "training"},
+    "ros": BASE | {"geometry", "messages", "network", "inference"},
 }
 """What each layer may import besides itself; a dotted name opens that one module."""
 

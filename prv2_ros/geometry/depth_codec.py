@@ -56,6 +56,23 @@ def set_nan(values: NDArray[np.float32], where: NDArray[np.bool_]) -> None:
     np.bitwise_or(bits, -where.view(np.int8), out=bits, dtype=np.int32)
 
 
+def limit_range(depth_m: NDArray[np.float32], min_m: float, max_m: float, far: float, out: NDArray[np.float32]) -> None:
+    """Copy (H, W) depth to `out` with NaN below `min_m` and `far` above `max_m`; NaN stays NaN."""
+    low, high = np.float32(min_m), np.float32(max_m)
+    # Bands of rows keep the intermediates in the cache; most bands have nothing out of range.
+    for band in range(0, len(depth_m), _BAND_ROWS):
+        values, kept = depth_m[band : band + _BAND_ROWS], out[band : band + _BAND_ROWS]
+        np.copyto(kept, values)
+        beyond, below = values > high, values < low
+        if beyond.any():
+            if math.isnan(far):
+                set_nan(kept, beyond)
+            else:
+                kept[beyond] = far
+        if below.any():
+            set_nan(kept, below)
+
+
 def colourise(depth_m: NDArray[np.float32], near: float, far: float) -> NDArray[np.uint8]:
     """Colour depth for people: near is bright, far is dark, even in ratio (log depth, Inferno map).
 

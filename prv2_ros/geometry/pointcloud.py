@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,6 +71,24 @@ def depth_to_points(
     if camera.is_distorted:
         points[~np.isfinite(points).all(-1)] = np.nan
     return points
+
+
+def write_rgb(image_rgb: NDArray[np.uint8], stride: int, out: NDArray[np.uint32]) -> None:
+    """Write every `stride`-th pixel as 0x00RRGGBB, the bits that RViz and PCL read from a float32 field `rgb`.
+
+    The top byte stays zero: with an alpha of 255 the bits would be those of a NaN, which filters drop.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB.
+        stride: step between pixels, both ways.
+        out: (ceil(H / stride), ceil(W / stride)) uint32 to fill.
+
+    """
+    # Whole rows to four bytes a pixel first: picking single numbers is fast, picking groups of three bytes is not.
+    for band in range(0, len(out), _BAND_ROWS):
+        rows = image_rgb[band * stride : (band + _BAND_ROWS) * stride : stride]
+        pixels = cv2.cvtColor(rows, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
+        np.bitwise_and(pixels[:, ::stride], np.uint32(0x00FFFFFF), out=out[band : band + _BAND_ROWS])
 
 
 def _check(

@@ -30,6 +30,14 @@ class ModelSpec:
     """Area of the coarse network's input; the aspect ratio follows the image."""
 
 
+VARIANTS = {
+    "s": ModelSpec(name="s", refiner_encoder="mobilenetv4_conv_small", refiner_widths=(24, 32, 48, 64)),
+    "m": ModelSpec(),
+    "l": ModelSpec(name="l", refiner_encoder="convnext_nano", refiner_widths=(48, 64, 96, 128)),
+}
+"""Sizes of the refiner, by the width and the encoder; `m` is the default."""
+
+
 class DepthModel(nn.Module):
     """`coarse_lite` and `refiner_realtime` of one specification."""
 

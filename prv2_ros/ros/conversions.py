@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.ros import compressed, encodings
+from prv2_ros.messages import compressed, encodings
 
 
 def check_image(message: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prv2_ros.errors import InputError
-from prv2_ros.ros.camera_info import check_info, is_uncalibrated
+from prv2_ros.messages.camera_info import check_info, is_uncalibrated
 from prv2_ros.ros.conversions import check_image
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.pipeline import Frame

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, PointCloud2, PointField
 
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.geometry.depth_codec import set_nan, to_millimetres
-from prv2_ros.geometry.pointcloud import depth_to_points
+from prv2_ros.geometry.depth_codec import limit_range, to_millimetres
+from prv2_ros.geometry.pointcloud import depth_to_points, write_rgb
 from prv2_ros.ros.buffers import MessageBuffer
 
 POINT_STEP = 16
 """Bytes of one point: x, y, z and rgb as float32."""
-
-_BAND_ROWS = 32
 
 
 class DepthWriter:
@@ -60,21 +57,22 @@ class DepthWriter:
         return message
 
 
-def limit_range(depth_m: NDArray[np.float32], min_m: float, max_m: float, far: float, out: NDArray[np.float32]) -> None:
-    """Copy (H, W) depth to `out` with NaN below `min_m` and `far` above `max_m`; NaN stays NaN."""
-    low, high = np.float32(min_m), np.float32(max_m)
-    # Bands of rows keep the intermediates in the cache; most bands have nothing out of range.
-    for band in range(0, len(depth_m), _BAND_ROWS):
-        values, kept = depth_m[band : band + _BAND_ROWS], out[band : band + _BAND_ROWS]
-        np.copyto(kept, values)
-        beyond, below = values > high, values < low
-        if beyond.any():
-            if math.isnan(far):
-                set_nan(kept, beyond)
-            else:
-                kept[beyond] = far
-        if below.any():
-            set_nan(kept, below)
+class ConfidenceWriter:
+    """Fills one Image message with confidence (32FC1); the message and its bytes are used again."""
+
+    def __init__(self) -> None:
+        self._message = Image()
+        self._message.encoding, self._message.is_bigendian = "32FC1", 0
+        self._buffer = MessageBuffer(self._message)
+
+    def write(self, confidence: NDArray[np.float32], header: Any) -> Image:
+        """Copy (H, W) confidence in 0..1, NaN where there is no depth; `header` is the input image's."""
+        height, width = confidence.shape
+        message = self._message
+        message.header = header
+        message.height, message.width, message.step = height, width, 4 * width
+        np.copyto(self._buffer.view((height, width), np.float32), confidence)
+        return message
 
 
 class CloudWriter:
@@ -126,21 +124,3 @@ class CloudWriter:
         message.height, message.width = rows, columns
         message.row_step = POINT_STEP * columns
         return message
-
-
-def write_rgb(image_rgb: NDArray[np.uint8], stride: int, out: NDArray[np.uint32]) -> None:
-    """Write every `stride`-th pixel as 0x00RRGGBB, the bits that RViz and PCL read from a float32 field `rgb`.
-
-    The top byte stays zero: with an alpha of 255 the bits would be those of a NaN, which filters drop.
-
-    Args:
-        image_rgb: (H, W, 3) uint8 RGB.
-        stride: step between pixels, both ways.
-        out: (ceil(H / stride), ceil(W / stride)) uint32 to fill.
-
-    """
-    # Whole rows to four bytes a pixel first: picking single numbers is fast, picking groups of three bytes is not.
-    for band in range(0, len(out), _BAND_ROWS):
-        rows = image_rgb[band * stride : (band + _BAND_ROWS) * stride : stride]
-        pixels = cv2.cvtColor(rows, cv2.COLOR_RGB2BGRA).view("<u4")[..., 0]
-        np.bitwise_and(pixels[:, ::stride], np.uint32(0x00FFFFFF), out=out[band : band + _BAND_ROWS])

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from ros_fakes import compressed_message, image_message, info_message
 
-from prv2_ros.ros.encodings import ENCODINGS
+from prv2_ros.messages.encodings import ENCODINGS
 
 STRANGE_ENCODINGS = ["", "RGB8", "8UC3", "32FC1", "64FC4", "bayer_rggb12", "nv21", "jpeg", "a" * 300, "яз", "rgb8\0"]
 STRANGE_SIZES = [0, 1, 2, 3, 7, 65535, 2**31, 2**32 - 1]

@@ -16,11 +16,11 @@ from ros_fakes import PlaneEngine, image_message, info_message, live_node, wait_
 from sensor_msgs.msg import CompressedImage
 
 from prv2_ros.errors import InputError
-from prv2_ros.ros.camera_info import check_info
+from prv2_ros.messages.camera_info import check_info
+from prv2_ros.messages.encodings import ENCODINGS
+from prv2_ros.messages.view import View
 from prv2_ros.ros.conversions import check_image, image_to_rgb
-from prv2_ros.ros.encodings import ENCODINGS
 from prv2_ros.ros.parameters import resolve
-from prv2_ros.ros.view import View
 
 # Hypothesis picks seeds; each seed is a batch of messages, since drawing them one by one takes longer than using them.
 BATCH = 25

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.ros.camera_info import calibration, check_info, fill_camera_info, info_content, is_uncalibrated
+from prv2_ros.messages.camera_info import calibration, check_info, fill_camera_info, info_content, is_uncalibrated
 
 
 def info(**changes: Any) -> CameraInfo:

@@ -12,8 +12,8 @@ from ros_fakes import info_message
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.ros.parameters import resolve
-from prv2_ros.ros.view import View, ViewCache
 
 WIDTH, HEIGHT = 320, 240
 

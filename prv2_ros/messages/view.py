@@ -6,7 +6,7 @@ info, the image size or a parameter that matters changes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -14,14 +14,29 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.ros.camera_info import Calibration, calibration, info_content
-from prv2_ros.ros.parameters import Settings
+from prv2_ros.messages.camera_info import Calibration, calibration, info_content
+
+
+class ViewSettings(Protocol):
+    """What decides the geometry beside the camera info; the node's parameters and the evaluation's config have it."""
+
+    @property
+    def input_rectified(self) -> bool:
+        """Whether images arrive rectified, so that P describes them."""
+
+    @property
+    def rectify(self) -> bool:
+        """Whether raw images are rectified."""
+
+    @property
+    def assumed_fov_deg(self) -> float:
+        """Horizontal field of view taken where there is no calibration (degrees)."""
 
 
 class View:
     """Rectification, camera and rays for images of one size under one camera info."""
 
-    def __init__(self, info: Any | None, width: int, height: int, settings: Settings) -> None:
+    def __init__(self, info: Any | None, width: int, height: int, settings: ViewSettings) -> None:
         """Choose the camera of the depth image.
 
         Args:
@@ -40,6 +55,8 @@ class View:
         """False where the camera is only assumed; no cloud may be made then."""
         self.tx = 0.0
         """P[0, 3] of the depth image (px m)."""
+        self.rotation: NDArray[np.float64] = np.eye(3)
+        """(3, 3) from the raw optical frame to the frame of `camera`; the identity where images stay raw."""
         self._maps: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._outside: NDArray[np.bool_] | None = None
         self._rays: tuple[int, NDArray[np.float32]] | None = None
@@ -51,12 +68,17 @@ class View:
                     "camera info: P is zero and D is not, so the rectified intrinsics are unknown; fill in P or set "
                     "input_rectified to false"
                 )
-            self.camera, self.tx = known.rectified, known.tx
+            self.camera, self.tx, self.rotation = known.rectified, known.tx, known.rotation
         elif settings.rectify and _needs_rectification(known):
-            self.camera, self.tx = known.rectified, known.tx
+            self.camera, self.tx, self.rotation = known.rectified, known.tx, known.rotation
             self._make_maps(known)
         else:
             self.camera = known.camera
+
+    @property
+    def resamples(self) -> bool:
+        """True where `rectified` moves pixels."""
+        return self._maps is not None
 
     def rectified(self, image_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Bring an (H, W, 3) image into the depth camera's geometry; the image itself where it is there already."""
@@ -68,7 +90,7 @@ class View:
         """Set NaN where rectification found no source pixel; the array itself where there are none."""
         if self._outside is None:
             return depth_m
-        masked = depth_m.copy()
+        masked: NDArray[np.float32] = depth_m.copy()
         masked[self._outside] = np.nan
         return masked
 
@@ -109,7 +131,7 @@ class ViewCache:
         self._key: object = None
         self._view: View | None = None
 
-    def get(self, info: Any | None, width: int, height: int, settings: Settings) -> View:
+    def get(self, info: Any | None, width: int, height: int, settings: ViewSettings) -> View:
         """Return the view for this camera info (by content), size and settings; see `View` for errors."""
         content = None if info is None else info_content(info)
         key = (content, width, height, settings.input_rectified, settings.rectify, settings.assumed_fov_deg)

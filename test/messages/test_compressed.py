@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from prv2_ros.errors import InputError
-from prv2_ros.ros.compressed import check_compressed, compressed_to_rgb
+from prv2_ros.messages.compressed import check_compressed, compressed_to_rgb
 
 
 def message(data: bytes, kind: str = "jpeg") -> SimpleNamespace:

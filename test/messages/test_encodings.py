@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from prv2_ros.errors import InputError
-from prv2_ros.ros import encodings
-from prv2_ros.ros.encodings import ENCODINGS, to_rgb
+from prv2_ros.messages import encodings
+from prv2_ros.messages.encodings import ENCODINGS, to_rgb
 
 RED, GREEN, BLUE = (200, 20, 10), (15, 180, 40), (30, 60, 220)
 

@@ -95,7 +95,7 @@ def _full_size(info: Any, width: int, height: int) -> Calibration:
         raise InputError(
             f"camera info: {len(distortion)} distortion coefficients; {name} has one of {_COEFFICIENTS[name]}"
         )
-    size = {"width": width, "height": height}
+    size: dict[str, Any] = {"width": width, "height": height}
     fisheye = name == "equidistant" and len(distortion) == 4
     camera = CameraModel(**size, fx=k[0], fy=k[4], cx=k[2], cy=k[5], distortion=distortion, fisheye=fisheye)
     has_projection = p[0] != 0.0
