@@ -98,7 +98,7 @@ def test_real_stage_makes_its_labels_with_the_starting_model(tmp_path: Path) -> 
     common = ["train", "--config", str(config), "--data", str(frames), "-o", str(run)]
     assert main([*common, "--init", str(start)]) == 0
     (labels,) = run.glob("pseudo_labels_start_*")
-    assert [path.name for path in labels.iterdir()] == ["0_00000000.png"]
+    assert [path.name[8:] for path in labels.iterdir()] == ["_00000000.png"]
     trained, before = load_model(str(run / "model.yaml")), load_model(str(start))
     assert not torch.equal(trained.refiner.offset.weight, before.refiner.offset.weight)
 
