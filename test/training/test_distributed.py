@@ -20,7 +20,7 @@ from prv2_ros.training.feed import Feed
 
 SETTINGS = {
     "stage": "coarse",
-    "steps": 4,
+    "steps": 2,
     "accumulate": 2,
     "checkpoint_every": 2,
     "sizes": [[64, 64], [64, 96]],
@@ -56,20 +56,22 @@ def test_two_processes_equal_one_with_the_doubled_batch(
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("model.yaml") == 1, "one process writes and says so"
     first, second = (torch.load(place / "run" / "checkpoint.pt", weights_only=True) for place in (one, two))
-    assert second["step"] == first["step"] == 4
+    assert second["step"] == first["step"] == 2
     for name, value in first["figures"].items():
-        assert float(second["figures"][name]) == pytest.approx(float(value), rel=1e-4), name
-    start = small_model().coarse.state_dict()
-    for kind in ("part", "average"):
-        # Adam makes a full step of a gradient that is nothing but rounding, so single weights may differ.
-        apart = sum(float((second[kind][key] - value).float().norm()) for key, value in first[kind].items())
-        moved = sum(float((start[key] - value).float().norm()) for key, value in first[kind].items())
-        assert apart < 0.02 * moved, kind
-        for key, value in first[kind].items():
-            if "running_" in key:
-                torch.testing.assert_close(second[kind][key], value, rtol=1e-3, atol=1e-4)
+        assert float(second["figures"][name]) == pytest.approx(float(value), rel=1e-5), name
+    for key, value in first["part"].items():
+        if "running_" in key:
+            torch.testing.assert_close(second["part"][key], value, rtol=1e-3, atol=1e-5, msg=key)
+    # The only step's gradients, as Adam keeps them; the weights would show rounding made into whole steps. A pixel at the
+    # kink of an L1 loss turns with the order of a sum: one process with its batch in another order is 0.2% off, too.
+    moments = [place["optimizer"]["state"] for place in (first, second)]
+    assert moments[0].keys() == moments[1].keys()
+    for key in moments[0]:
+        one_process, two_processes = (moment[key]["exp_avg"] for moment in moments)
+        assert (two_processes - one_process).norm() <= 5e-3 * one_process.norm() + 1e-9, key
+    assert max(float(moment["exp_avg"].abs().max()) for moment in moments[0].values()) > 1e-4
     rows = (one / "run" / "log.jsonl").read_text().splitlines()
-    assert json.loads(rows[-1])["step"] == 4
+    assert json.loads(rows[-1])["step"] == 2
 
 
 def test_processes_share_the_samples_of_a_batch(frames: Path) -> None:
