@@ -6,37 +6,11 @@ import math
 
 import numpy as np
 
-from prv2_ros.data import objects, textures
-from prv2_ros.data.scene import Lighting, Pose, Scene, SceneBuilder
+from prv2_ros.data import daylight, nature, objects, textures, vehicles
+from prv2_ros.data.builder import Place, SceneBuilder
+from prv2_ros.data.scene import Pose, Scene
 
 _GROUND_M = 900.0
-
-
-def _daylight(b: SceneBuilder, target_y: float = 12.0) -> Lighting:
-    """Sun or overcast sky; the shadow map covers the ground ahead."""
-    rng = b.rng
-    elevation, azimuth = math.radians(rng.uniform(12, 75)), rng.uniform(0, 2 * math.pi)
-    overcast = rng.uniform() < 0.4
-    far = 150.0
-    target = (0.0, target_y, 0.0)
-    toward = np.array(
-        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
-    )
-    x, y, z = np.array(target) + far * toward
-    power = rng.uniform(0.0, 0.3) if overcast else rng.uniform(1.2, 3.5)
-    warm = 1 - 0.45 * math.exp(-math.degrees(elevation) / 15)
-    sky = np.array([0.9, 0.95, 1.0]) if overcast else np.array([0.5, 0.68, 1.0]) * rng.uniform(0.6, 1.0)
-    fog = math.exp(rng.uniform(math.log(80), math.log(400))) if rng.uniform() < 0.3 else rng.uniform(600, 3000)
-    return Lighting(
-        key_position=(float(x), float(y), float(z)),
-        key_target=target,
-        key_spread_m=30.0,
-        key_rgb=(power, power * (0.6 + 0.35 * warm), power * warm * 0.9),
-        sky_rgb=(float(sky[0]), float(sky[1]), float(sky[2])),
-        ground_rgb=(0.22, 0.21, 0.19),
-        fog_m=fog,
-        clouds=rng.uniform(0.8, 1.0) if overcast else rng.uniform(0, 0.8),
-    )
 
 
 def _ground(b: SceneBuilder) -> None:
@@ -108,7 +82,7 @@ def _verge(b: SceneBuilder, side: int, half: float) -> None:
             if rng.uniform() < 0.5:
                 b.rod((x, 4 + step * k, height), (x - side * 1.5, 4 + step * k, height + 0.2), 0.04, m)
     for _ in range(int(rng.integers(0, 5))):
-        objects.tree(b, side * (half + rng.uniform(1.5, 7)), rng.uniform(4, 60), rng.uniform(3, 11))
+        nature.plant_any(Place(b=b, x=side * (half + rng.uniform(1.5, 7)), y=rng.uniform(4, 60)), rng.uniform(3, 13))
     for _ in range(int(rng.integers(0, 4))):
         x, y = side * (half + rng.uniform(0.3, 2)), rng.uniform(4, 40)
         b.upright((x, y, 0), 0.035, 2.4, m)
@@ -125,7 +99,9 @@ def _verge(b: SceneBuilder, side: int, half: float) -> None:
     if rng.uniform() < 0.5:
         y = rng.uniform(0, 8)
         for _ in range(int(rng.integers(1, 7))):
-            objects.car(b, side * (half - 1.1), y, rng.normal(0, 0.03) + math.pi * rng.integers(2))
+            vehicles.any_vehicle(
+                Place(b=b, x=side * (half - 1.1), y=y, yaw=rng.normal(0, 0.03) + math.pi * rng.integers(2))
+            )
             y += rng.uniform(5.2, 8)
     if rng.uniform() < 0.3:
         b.standing_box(
@@ -151,8 +127,13 @@ def street(b: SceneBuilder) -> Scene:
         _verge(b, side, half)
     for _ in range(int(rng.integers(0, 6))):
         lane = rng.choice([-1, 1]) * rng.uniform(1.3, max(1.4, half - 1.2))
-        objects.car(
-            b, lane, math.exp(rng.uniform(math.log(5), math.log(70))), rng.normal(0, 0.06) + math.pi * rng.integers(2)
+        vehicles.any_vehicle(
+            Place(
+                b=b,
+                x=lane,
+                y=math.exp(rng.uniform(math.log(5), math.log(70))),
+                yaw=rng.normal(0, 0.06) + math.pi * rng.integers(2),
+            )
         )
     for _ in range(int(rng.integers(0, 6))):
         objects.person(
@@ -169,7 +150,7 @@ def street(b: SceneBuilder) -> Scene:
         pitch_deg=rng.normal(-1.5, 3.5),
         roll_deg=rng.normal(0, 1.2),
     )
-    return b.build("street", _daylight(b), pose)
+    return b.build("street", daylight.daylight(b), pose)
 
 
 def road(b: SceneBuilder) -> Scene:
@@ -185,8 +166,8 @@ def road(b: SceneBuilder) -> Scene:
             for k in range(24):
                 b.standing_box((side * (half + 0.55), 2 + 4 * k, 0), (0.08, 0.08, 0.7), rail)
         for _ in range(int(rng.integers(0, 12))):
-            objects.plant(
-                b, side * (half + rng.uniform(3, 30)), rng.uniform(5, 120), 0, rng.uniform(1, 9), rng.uniform(1, 5), 25
+            nature.plant_any(
+                Place(b=b, x=side * (half + rng.uniform(3, 30)), y=rng.uniform(5, 120)), rng.uniform(3, 14), 14
             )
         for _ in range(int(rng.integers(0, 4))):
             radii = rng.uniform(20, 120), rng.uniform(20, 120), rng.uniform(3, 25)
@@ -197,8 +178,13 @@ def road(b: SceneBuilder) -> Scene:
             )
     for _ in range(int(rng.integers(0, 6))):
         lane = rng.choice([-1, 1]) * rng.uniform(1.5, half - 1)
-        objects.car(
-            b, lane, math.exp(rng.uniform(math.log(6), math.log(90))), rng.normal(0, 0.03) + math.pi * rng.integers(2)
+        vehicles.any_vehicle(
+            Place(
+                b=b,
+                x=lane,
+                y=math.exp(rng.uniform(math.log(6), math.log(90))),
+                yaw=rng.normal(0, 0.03) + math.pi * rng.integers(2),
+            )
         )
     pose = Pose(
         position=(rng.uniform(-0.6, 0.6) * half, 0.0, float(np.clip(rng.normal(1.6, 0.35), 0.6, 3.2))),
@@ -206,7 +192,7 @@ def road(b: SceneBuilder) -> Scene:
         pitch_deg=rng.normal(-1.5, 3),
         roll_deg=rng.normal(0, 1.2),
     )
-    return b.build("road", _daylight(b), pose)
+    return b.build("road", daylight.daylight(b), pose)
 
 
 def yard(b: SceneBuilder) -> Scene:
@@ -229,11 +215,13 @@ def yard(b: SceneBuilder) -> Scene:
         y = math.exp(rng.uniform(math.log(2), math.log(30)))
         objects.clutter(b, rng.normal(0, 0.5) * y, y, 0, math.exp(rng.uniform(math.log(0.2), math.log(1.8))))
     for _ in range(int(rng.integers(0, 6))):
-        objects.tree(b, rng.normal(0, 9), rng.uniform(4, 40), rng.uniform(2, 9))
+        nature.plant_any(Place(b=b, x=rng.normal(0, 9), y=rng.uniform(4, 40)), rng.uniform(2, 9))
     for _ in range(int(rng.integers(0, 8))):
-        objects.plant(b, rng.normal(0, 6), rng.uniform(2, 25), 0, rng.uniform(0.3, 1.8), rng.uniform(0.4, 1.5), 18)
+        nature.bush(
+            Place(b=b, x=rng.normal(0, 6), y=rng.uniform(2.5, 25)), rng.uniform(0.3, 1.8), rng.uniform(0.4, 1.3)
+        )
     for _ in range(int(rng.integers(0, 3))):
-        objects.car(b, rng.normal(0, 8), rng.uniform(5, 30), rng.uniform(0, 6.3))
+        vehicles.any_vehicle(Place(b=b, x=rng.normal(0, 8), y=rng.uniform(5, 30), yaw=rng.uniform(0, 6.3)))
         objects.person(b, rng.normal(0, 4), rng.uniform(2.5, 20), rng.uniform(0, 6.3))
     if rng.uniform() < 0.5:
         objects.two_wheeler(b, rng.normal(0, 1.5), rng.uniform(2.5, 8), rng.uniform(0, 6.3), rng.uniform() < 0.6)
@@ -246,7 +234,7 @@ def yard(b: SceneBuilder) -> Scene:
         pitch_deg=rng.normal(-5, 6),
         roll_deg=rng.normal(0, 2),
     )
-    return b.build("yard", _daylight(b, 8.0), pose)
+    return b.build("yard", daylight.daylight(b, 8.0), pose)
 
 
 def offroad(b: SceneBuilder) -> Scene:
@@ -271,21 +259,16 @@ def offroad(b: SceneBuilder) -> Scene:
             rng.uniform(0, 3),
         )
     for _ in range(int(rng.integers(0, 10))):
-        objects.tree(b, rng.normal(0, 12), math.exp(rng.uniform(math.log(4), math.log(70))), rng.uniform(2, 14))
-    for _ in range(int(rng.integers(0, 14))):
-        objects.plant(
-            b,
-            rng.normal(0, 7),
-            math.exp(rng.uniform(math.log(1.5), math.log(40))),
-            0,
-            rng.uniform(0.2, 1.5),
-            rng.uniform(0.3, 1.4),
-            12,
+        nature.plant_any(
+            Place(b=b, x=rng.normal(0, 12), y=math.exp(rng.uniform(math.log(4), math.log(70)))), rng.uniform(2, 14)
         )
+    for _ in range(int(rng.integers(0, 14))):
+        y = math.exp(rng.uniform(math.log(2), math.log(40)))
+        nature.bush(Place(b=b, x=rng.normal(0, 0.6) * y, y=y), rng.uniform(0.2, 1.5), rng.uniform(0.3, 1.2), 5)
     pose = Pose(
         position=(0.0, 0.0, float(np.clip(rng.normal(1.2, 0.5), 0.3, 3.0))),
         yaw_deg=rng.normal(0, 20),
         pitch_deg=rng.normal(-5, 6),
         roll_deg=rng.normal(0, 4),
     )
-    return b.build("offroad", _daylight(b), pose)
+    return b.build("offroad", daylight.daylight(b), pose)

@@ -16,6 +16,9 @@ class SensorEffects:
     """Strength of each effect; the defaults of `ideal` change nothing but the tone curve."""
 
     exposure_ev: float = 0.0
+    meter_low: float = 0.0
+    """How much more the bottom of the picture counts for the exposure: 1 lets a bright sky burn out."""
+
     white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
     vignette: float = 0.0
     """Light lost in the corners, 0 to 1."""
@@ -35,7 +38,8 @@ class SensorEffects:
     def random(cls, rng: np.random.Generator, scale: float = 1.0) -> SensorEffects:
         """Draw the effects of one camera; `scale` is the blur's, 1 for full-resolution frames."""
         return cls(
-            exposure_ev=float(np.clip(rng.normal(0, 0.45), -1.3, 1.0)),
+            exposure_ev=float(np.clip(rng.normal(0.15, 0.55), -1.3, 1.7)),
+            meter_low=float(rng.uniform(0, 1)) if rng.uniform() < 0.7 else 0.0,
             white_balance=(math.exp(rng.normal(0, 0.07)), 1.0, math.exp(rng.normal(0, 0.09))),
             vignette=max(0.0, rng.normal(0.05, 0.15)),
             blur_sigma_px=scale * float(rng.uniform(0.3, 0.8) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.6)),
@@ -48,8 +52,10 @@ class SensorEffects:
 
 
 def meter(linear_HW3: NDArray[np.float32], effects: SensorEffects) -> float:
-    """Mean radiance of a picture as a camera meters it: lamps and the sun count no more than twice white."""
-    return float(np.minimum(linear_HW3 * np.asarray(effects.white_balance, np.float32), 2.0).mean()) + 1e-4
+    """Geometric mean of a picture's radiance; lamps and the sun count no more than twice white."""
+    light = np.log(np.minimum(linear_HW3 * np.asarray(effects.white_balance, np.float32), 2.0) + 0.01).mean((1, 2))
+    weight = 1 + effects.meter_low * np.linspace(-0.95, 0.95, len(light))
+    return float(np.exp(np.average(light, weights=weight)))
 
 
 def expose(

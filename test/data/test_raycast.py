@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from prv2_ros.data.raycast import BALL, CUBE, CYLINDER, Pinhole, Primitives, cast, local_normals, rays
+from prv2_ros.data.raycast import Pinhole, Primitives, cast, rays
+from prv2_ros.data.shapes import BALL, CUBE, CYLINDER, local_normals
 
 CAMERA = Pinhole(width=37, height=29, fx=30.0, fy=31.0, cx=17.5, cy=14.0)
 
