@@ -160,3 +160,50 @@ def floor(b: SceneBuilder) -> Material:
     if pick < 0.6:
         return tiles(b, (0.2, 0.3, 0.45, 0.6))
     return fabric(b) if pick < 0.78 else concrete(b)
+
+
+def stucco(b: SceneBuilder) -> Material:
+    """Outer wall: plaster, brick, concrete, boards."""
+    pick = b.rng.uniform()
+    if pick < 0.5:
+        base = bright(b) * b.rng.uniform(0.45, 1.0) if b.rng.uniform() < 0.7 else b.colour(0.4, 0.12, 0.5)
+        return b.material(textures.NOISE, base=base, contrast=b.rng.uniform(0.02, 0.15), repeat_m=3, specular=0.0)
+    if pick < 0.75:
+        return bricks(b)
+    return concrete(b) if pick < 0.92 else wood(b, 2.0)
+
+
+def roofing(b: SceneBuilder) -> Material:
+    """Clay tiles, slate, felt or sheet."""
+    base = np.array([(0.32, 0.12, 0.07), (0.08, 0.08, 0.09), (0.2, 0.17, 0.15)][int(b.rng.integers(3))])
+    kind = textures.STRIPES if b.rng.uniform() < 0.3 else textures.TILES
+    return b.material(kind, base=base * b.rng.uniform(0.7, 1.4), contrast=0.2, repeat_m=1.4, specular=0.0)
+
+
+def asphalt(b: SceneBuilder) -> Material:
+    """Road surface: asphalt or concrete, dry or a little wet."""
+    base = np.array([1.0, 0.98, 0.95]) * math.exp(b.rng.uniform(math.log(0.05), math.log(0.3)))
+    specular = b.rng.choice([0.0, 0.0, 0.1, 0.3])
+    return b.material(textures.SPECKLE, base=base, contrast=0.2, repeat_m=1.5, specular=specular, grain=0.2)
+
+
+def paving(b: SceneBuilder) -> Material:
+    """Pavement: slabs of 30 to 60 cm, small stones, asphalt."""
+    if b.rng.uniform() < 0.55:
+        base = np.array([1.0, 0.96, 0.9]) * b.rng.uniform(0.15, 0.5)
+        repeat = float(b.rng.choice([0.1, 0.3, 0.4, 0.5, 0.6])) * textures.TILE_COUNT
+        return b.material(textures.TILES, base=base, contrast=0.12, repeat_m=repeat, specular=0.0)
+    return asphalt(b) if b.rng.uniform() < 0.5 else concrete(b)
+
+
+def soil(b: SceneBuilder) -> Material:
+    """Natural ground: grass, dry grass, earth, gravel, sand, snow."""
+    looks = ((0.09, 0.13, 0.04), (0.06, 0.1, 0.03), (0.25, 0.22, 0.1), (0.2, 0.14, 0.09), (0.3, 0.28, 0.25))
+    looks += ((0.45, 0.37, 0.25), (0.85, 0.87, 0.9))
+    base = np.array(looks[int(b.rng.choice(7, p=_GROUNDS))]) * math.exp(b.rng.normal(0, 0.25))
+    kind = int(b.rng.choice([textures.LEAVES, textures.SPECKLE, textures.NOISE]))
+    contrast, repeat = b.rng.uniform(0.15, 0.5), b.rng.uniform(1.5, 5)
+    return b.material(kind, base=base, contrast=contrast, repeat_m=repeat, specular=0.0, grain=b.rng.uniform(0.1, 0.5))
+
+
+_GROUNDS = (0.28, 0.22, 0.15, 0.14, 0.11, 0.06, 0.04)
