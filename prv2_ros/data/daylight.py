@@ -16,7 +16,7 @@ def _sky(rng: np.random.Generator, weather: str, warm: float) -> tuple[np.ndarra
     """Draw a sky: the light that it sheds and what is seen of it."""
     common = {
         "falloff": rng.uniform(1.5, 5),
-        "cloud_scale": math.exp(rng.uniform(math.log(0.04), math.log(0.2))),
+        "cloud_scale": math.exp(rng.uniform(math.log(0.02), math.log(0.1))),
         "cloud_shift": rng.uniform(0, 10),
     }
     texture = int(rng.integers(6))
@@ -52,7 +52,7 @@ def _sky(rng: np.random.Generator, weather: str, warm: float) -> tuple[np.ndarra
 
 
 def daylight(b: SceneBuilder, target_y: float = 12.0) -> Lighting:
-    """Draw sun and sky: clear or cloudy, overcast, or a burnt-out white; the shadows reach 60 m around the target."""
+    """Draw sun and sky: clear or cloudy, overcast, or a burnt-out white; the shadows reach 35 m around the target."""
     rng = b.rng
     weather = str(rng.choice(["clear", "overcast", "white"], p=[0.55, 0.25, 0.2]))
     elevation = math.radians(rng.uniform(8, 75))
@@ -69,7 +69,7 @@ def daylight(b: SceneBuilder, target_y: float = 12.0) -> Lighting:
     return Lighting(
         key_position=(float(x), float(y), float(z)),
         key_target=target,
-        key_spread_m=60.0,
+        key_spread_m=35.0,
         key_rgb=(power, power * (0.6 + 0.4 * warm), power * warm * 0.92),
         sky_rgb=_rgb(shed),
         ground_rgb=_rgb(shed * rng.uniform(0.12, 0.3) * np.array([1.0, 0.95, 0.85])),

@@ -198,12 +198,19 @@ def paving(b: SceneBuilder) -> Material:
 
 def soil(b: SceneBuilder) -> Material:
     """Natural ground: grass, dry grass, earth, gravel, sand, snow."""
-    looks = ((0.09, 0.13, 0.04), (0.06, 0.1, 0.03), (0.25, 0.22, 0.1), (0.2, 0.14, 0.09), (0.3, 0.28, 0.25))
-    looks += ((0.45, 0.37, 0.25), (0.85, 0.87, 0.9))
-    base = np.array(looks[int(b.rng.choice(7, p=_GROUNDS))]) * math.exp(b.rng.normal(0, 0.25))
+    base = np.array(_GROUNDS[int(b.rng.choice(len(_GROUNDS), p=_GROUND_SHARES))]) * math.exp(b.rng.normal(0, 0.25))
     kind = int(b.rng.choice([textures.LEAVES, textures.SPECKLE, textures.NOISE]))
     contrast, repeat = b.rng.uniform(0.15, 0.5), b.rng.uniform(1.5, 5)
     return b.material(kind, base=base, contrast=contrast, repeat_m=repeat, specular=0.0, grain=b.rng.uniform(0.1, 0.5))
 
 
-_GROUNDS = (0.28, 0.22, 0.15, 0.14, 0.11, 0.06, 0.04)
+_GROUNDS = (
+    (0.09, 0.13, 0.04),
+    (0.06, 0.1, 0.03),
+    (0.25, 0.22, 0.1),
+    (0.2, 0.14, 0.09),
+    (0.3, 0.28, 0.25),
+    (0.45, 0.37, 0.25),
+    (0.85, 0.87, 0.9),
+)
+_GROUND_SHARES = (0.28, 0.22, 0.15, 0.14, 0.11, 0.06, 0.04)

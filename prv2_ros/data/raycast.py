@@ -8,6 +8,7 @@ the depth along z. The image is cut into blocks. A block meets only the primitiv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +49,7 @@ class Primitives:
 
 @dataclass(frozen=True, kw_only=True)
 class Pinhole:
-    """The ideal camera that rays are cast through; pixel centres at whole numbers."""
+    """The camera that rays are cast through; pixel centres at whole numbers."""
 
     width: int
     height: int
@@ -56,6 +57,16 @@ class Pinhole:
     fy: float
     cx: float
     cy: float
+    k1: float = 0.0
+    """Radial distortion that a rectification has left: a pixel's ray leaves at (1 + k1 r^2) times the ideal one's r."""
+
+    def bend_px(self) -> float:
+        """Bound of the distortion's shift (px) within the image."""
+        if self.k1 == 0:
+            return 0.0
+        x = max(abs(self.cx), abs(self.width - self.cx)) / self.fx
+        y = max(abs(self.cy), abs(self.height - self.cy)) / self.fy
+        return 1.2 * abs(self.k1) * math.hypot(x, y) ** 3 * max(self.fx, self.fy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +88,9 @@ def rays(camera: Pinhole, device: torch.device) -> Tensor:
     u = (torch.arange(camera.width, device=device, dtype=torch.float32) - camera.cx) / camera.fx
     v = (torch.arange(camera.height, device=device, dtype=torch.float32) - camera.cy) / camera.fy
     x, y = torch.broadcast_tensors(u[None, :], v[:, None])
+    if camera.k1:
+        bend = 1 + camera.k1 * (x * x + y * y)
+        x, y = x * bend, y * bend
     return torch.stack([x, y, torch.ones_like(x)], -1)
 
 
@@ -95,6 +109,7 @@ def cast(primitives: Primitives, camera: Pinhole) -> Hits:
         fy=camera.fy,
         cx=camera.cx,
         cy=camera.cy,
+        k1=camera.k1,
     )
     directions = rays(padded, device)
     blocked = directions.view(blocks_y, _BLOCK_PX, blocks_x, _BLOCK_PX, 3).permute(0, 2, 4, 1, 3)
@@ -150,20 +165,21 @@ def _pairs(primitives: Primitives, camera: Pinhole, blocks_y: int, blocks_x: int
     u = points[..., 0] / scale * camera.fx + camera.cx
     v = points[..., 1] / scale * camera.fy + camera.cy
     crosses = ~ahead.all(1)  # partly behind the camera: its projection is unbounded
-    low_x, high_x = _span(u, crosses, blocks_x)
-    low_y, high_y = _span(v, crosses, blocks_y)
+    margin_px = 1.0 + camera.bend_px()
+    low_x, high_x = _span(u, crosses, blocks_x, margin_px)
+    low_y, high_y = _span(v, crosses, blocks_y, margin_px)
     bx = torch.arange(blocks_x, device=device)
     by = torch.arange(blocks_y, device=device)
     in_x = (bx >= low_x[:, None]) & (bx <= high_x[:, None]) & ahead.any(1)[:, None]
     in_y = (by >= low_y[:, None]) & (by <= high_y[:, None])
     prim, row, column = torch.nonzero(in_y[:, :, None] & in_x[:, None, :], as_tuple=True)
-    apart = _separated(u, v, prim, (row + 0.5) * _BLOCK_PX, (column + 0.5) * _BLOCK_PX)
+    apart = _separated(u, v, prim, (row + 0.5) * _BLOCK_PX, (column + 0.5) * _BLOCK_PX, margin_px)
     keep = crosses[prim] | ~apart
     prim, row, column = prim[keep], row[keep], column[keep]
     return row * blocks_x + column, prim, z.amin(1)[prim] * (1 - 1e-5)
 
 
-def _separated(u: Tensor, v: Tensor, prim: Tensor, middle_v: Tensor, middle_u: Tensor) -> Tensor:
+def _separated(u: Tensor, v: Tensor, prim: Tensor, middle_v: Tensor, middle_u: Tensor, margin_px: float) -> Tensor:
     """Tell which blocks a line parallel to a projected edge keeps apart from the corners' hull."""
     apart = torch.zeros_like(prim, dtype=torch.bool)
     for other in (4, 2, 1):  # the corners that differ from corner 0 in one coordinate
@@ -172,13 +188,13 @@ def _separated(u: Tensor, v: Tensor, prim: Tensor, middle_v: Tensor, middle_u: T
         normal_u, normal_v = normal_u / length, normal_v / length
         along = u * normal_u[:, None] + v * normal_v[:, None]
         middle = middle_u * normal_u[prim] + middle_v * normal_v[prim]
-        reach = _BLOCK_PX / 2 + 1.0  # of a square over a direction of unit 1-norm, and a pixel for rounding
+        reach = _BLOCK_PX / 2 + margin_px  # of a square over a direction of unit 1-norm
         apart |= (middle + reach < along.amin(1)[prim]) | (middle - reach > along.amax(1)[prim])
     return apart
 
 
-def _span(pixels: Tensor, crosses: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+def _span(pixels: Tensor, crosses: Tensor, blocks: int, margin_px: float) -> tuple[Tensor, Tensor]:
     """First and last block that the projected corners (N, 8) reach; all blocks where `crosses`."""
-    low = torch.where(crosses, 0.0, ((pixels.amin(1) - 1) / _BLOCK_PX).floor())
-    high = torch.where(crosses, float(blocks), ((pixels.amax(1) + 1) / _BLOCK_PX).floor())
+    low = torch.where(crosses, 0.0, ((pixels.amin(1) - margin_px) / _BLOCK_PX).floor())
+    high = torch.where(crosses, float(blocks), ((pixels.amax(1) + margin_px) / _BLOCK_PX).floor())
     return low, high

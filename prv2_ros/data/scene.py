@@ -133,6 +133,8 @@ class Scene:
 
     lighting: Lighting
     pose: Pose
+    lens_k1: float = 0.0
+    """Radial distortion that the camera's rectification has left."""
 
     def at(self, pose: Pose) -> Scene:
         """Give the same scene seen from elsewhere."""

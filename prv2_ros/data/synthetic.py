@@ -40,6 +40,9 @@ KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
 _LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25}
 """Share of frames of a kind that a lens of 30 to 50 degrees sees."""
 
+_BENT_SHARE, _LARGEST_K1 = 0.3, 0.01
+"""Share of lenses whose rectification left some radial distortion, and the most of it: 1% of r, 45 degrees off axis."""
+
 _MOST_TRIES = 20
 _PROBE_WH = (64, 40)
 _FEWEST_THINGS = 6
@@ -78,6 +81,8 @@ def scene_of(seed: int, kind: str | None = None) -> tuple[Scene, float]:
         scene = KINDS[kind][0](SceneBuilder(rng))
         if _shows_something(scene, fov_deg):
             break
+    if rng.uniform() < _BENT_SHARE:
+        scene = replace(scene, lens_k1=float(rng.uniform(-_LARGEST_K1, _LARGEST_K1)))
     return scene, fov_deg
 
 
@@ -147,7 +152,7 @@ def trace(
     scene = replace(scene, primitives=_on(scene.primitives, place), materials=materials)
     with torch.inference_mode():
         hits = view(scene, pinhole)
-        linear = shade(scene, hits, pinhole)
+        linear = shade(scene, hits, replace(pinhole, k1=scene.lens_k1))
     return linear.float().cpu().numpy(), hits.depth_HW.cpu().numpy()
 
 
@@ -160,7 +165,7 @@ def view(scene: Scene, camera: Pinhole) -> Hits:
     device = scene.primitives.centre.device
     rotation = torch.from_numpy(scene.pose.rotation()).float().to(device)
     origin = torch.tensor(scene.pose.position, device=device, dtype=torch.float32)
-    return cast(scene.primitives.moved(rotation, origin), camera)
+    return cast(scene.primitives.moved(rotation, origin), replace(camera, k1=scene.lens_k1))
 
 
 def drive(
