@@ -281,7 +281,7 @@ def align_all(prediction_m: DepthArray, truth_m: DepthArray) -> dict[str, DepthA
 
 
 def _score(aligned: Mapping[str, DepthArray], truth_m: NDArray[np.float64]) -> dict[str, float]:
-    scores = {}
+    scores: dict[str, float] = {}
     for suffix, depth_m in aligned.items():
         pixels = _Pixels(np.asarray(depth_m, np.float64), truth_m)
         scores |= {f"{name}{suffix}": formula(pixels) for name, formula in _FORMULAS.items()}
