@@ -44,7 +44,7 @@ def record(key: FrameKey, model: str) -> FrameRecord:
         truth_px=int((seen.truth_m > 0).sum()),
         scores=found.scores,
         by_range=found.by_range,
-        extra=found.extra,
+        extra={**found.extra, "truth_offset_ms": -12.5 if key.camera == "/left" else 2.0},
         timings_ms={"coarse": 10.0 + key.stamp_ns % 7, "refine": 20.0, "total": 31.0},
     )
 

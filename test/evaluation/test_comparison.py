@@ -91,10 +91,10 @@ def test_one_range() -> None:
 def test_words() -> None:
     better = compare(_records("a", [0.2] * 9), _records("b", [0.15] * 9), "abs_rel")
     assert in_words(better, "b", "a") == (
-        "AbsRel: b (15%) is better than a (20%): -5 points, interval -5 to -5, better on 100% of 9 frames."
+        "AbsRel: b (15.0%) is better than a (20.0%): −5.0 pp, interval −5.0 pp to −5.0 pp, better on 100% of 9 frames."
     )
     unsure = compare(_records("a", [2.0, 4.0] * 5, "rmse_m"), _records("b", [4.0, 2.0] * 5, "rmse_m"), "rmse_m")
-    assert in_words(unsure, "b", "a").startswith("RMSE: cannot tell b (3 m) from a (3 m): +0 m, interval ")
+    assert in_words(unsure, "b", "a").startswith("RMSE: cannot tell b (3.000 m) from a (3.000 m): 0 m, interval ")
     few = compare(_records("a", BASE[:4]), _records("b", BASE[:4]), "abs_rel")
     assert in_words(few, "b", "a").endswith(": 4 frames, at least 5 are needed.")
 

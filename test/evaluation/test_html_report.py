@@ -73,6 +73,7 @@ def test_page_says_how_good_it_is_and_where(page: str, found: Evaluation) -> Non
     assert found.command in text
     assert "ab" * 32 in text
     assert "2 × no truth within 50 ms" in text
+    assert "2.0 ms apart in the median, 12.5 ms at most. What the vehicle" in text
     assert page.count("<img ") == 2 * 3 * 4
 
 

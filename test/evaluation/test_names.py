@@ -56,7 +56,15 @@ def test_values_are_shown_with_units(name: str, value: float | None, text: str) 
 
 @pytest.mark.parametrize(
     ("name", "value", "text"),
-    [("abs_rel", -0.0123, "−1.2%"), ("rmse_m", 0.5, "+0.5 m"), ("silog", 0.0, "0"), ("delta1", 1e-15, "0%")],
+    [
+        ("abs_rel", -0.0123, "−1.2 pp"),
+        ("abs_rel", 0.143, "+14 pp"),
+        ("rmse_m", 0.5, "+0.50 m"),
+        ("rmse_m", -0.01234, "−0.012 m"),
+        ("rmse_m", 123.4, "+123 m"),
+        ("silog", 0.0, "0"),
+        ("delta1", 1e-15, "0 pp"),
+    ],
 )
 def test_differences_are_shown_with_their_sign(name: str, value: float, text: str) -> None:
     assert show_signed(name, value) == text

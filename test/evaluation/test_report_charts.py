@@ -46,6 +46,28 @@ def test_bags_beyond_the_first_have_no_charts_over_time(results: dict) -> None:
     assert figures[0].title == "Error over time in bag0"
 
 
+def test_long_drives_are_drawn_as_means() -> None:
+    """1000 frames, three to a point: one outlier stays visible at a third of its height, and a gap stays a gap."""
+    values = [0.1] * 1000
+    values[500] = 3.1
+    values[900:903] = [None] * 3
+    entry = {
+        "bag": "b",
+        "camera": "/a",
+        "stamp_ns": [i * 10**8 for i in range(1000)],
+        "abs_rel": values,
+        "median_scale": values,
+    }
+    error, _ = time_charts([entry])
+    assert error.caption == "AbsRel frame by frame. A point is the mean of 3 frames."
+    (first, second) = re.findall(r'class="line" d="([^"]+)"', error.svg)
+    assert first.count("L") + second.count("L") + 2 == 334 - 1
+    heights = sorted({float(point.split()[1]) for point in first[1:].split("L")})
+    assert len(heights) == 2  # one point stands out: (3.1 + 0.1 + 0.1) / 3 = 1.1
+    assert (210 - heights[0]) / (210 - heights[1]) == pytest.approx(11, rel=0.02)
+    assert "circle" not in error.svg
+
+
 def test_calibration_draws_fifths_and_deciles(results: dict) -> None:
     fifths, deciles = calibration_charts(results["new"]["calibration"])
     assert fifths.svg.count('class="dot"') == 5

@@ -60,7 +60,7 @@ def test_verdicts_are_split_into_all_frames_and_parts(content: dict) -> None:
     first = group["main"][0]
     assert (first["score"], first["verdict"]) == ("AbsRel", "better")
     assert first["difference"].startswith("−")
-    assert first["interval"].count("%") == 2
+    assert first["interval"].count(" pp") == 2
 
 
 def test_examples_carry_time_and_scores(content: dict) -> None:

@@ -54,6 +54,7 @@ def test_counts_and_what_was_left_out(found: Evaluation) -> None:
         "skipped": 2,
         "truth": ["depth", "lidar"],
         "cameras": sorted(CAMERAS),
+        "truth_offset_ms": {"median": 2.0, "max": 12.5},
     }
     # Two reasons that differ only in a number are one; each frame keeps its own text.
     assert [row["count"] for row in summary["skipped"]["reasons"]] == [2, 1]
