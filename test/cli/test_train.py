@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tiny_depth_model import small_model
 from prv2_ros.cli.main import main
 from prv2_ros.data.frames import list_frames, read_frame
 from prv2_ros.network.checkpoint import load_model, save_model
-from prv2_ros.network.model import DepthModel
+from prv2_ros.network.model import VARIANTS, DepthModel
 from prv2_ros.network.paths import config_folder
 from prv2_ros.training.feed import Batch
 from prv2_ros.training.loop import Trainer
@@ -32,9 +33,16 @@ def test_synth_then_train_then_load(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [read_frame(p).kind for p in list_frames(frames)] == ["room", "room"]
     weights = _imagenet(tmp_path)
     arguments = ["train", "-o", str(run), "--steps", "1", "--batch", "1", "--data", str(frames), "--name", "trial"]
-    assert main([*arguments, "--encoder", str(weights)]) == 0
-    assert isinstance(load_model(str(run / "trial.yaml")), DepthModel)
+    assert main([*arguments, "--encoder", str(weights), "--variant", "s"]) == 0
+    model = load_model(str(run / "trial.yaml"))
+    assert isinstance(model, DepthModel)
+    assert dataclasses.replace(model.spec, name="s") == VARIANTS["s"]
     assert str(run / "trial.yaml") in capsys.readouterr().out
+
+
+def test_an_unknown_variant_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "-o", str(tmp_path), "--variant", "xl"]) == 1
+    assert "variant 'xl': expected one of s, m, l" in capsys.readouterr().err
 
 
 def test_refiner_of_another_model_is_taken(tmp_path: Path) -> None:
