@@ -17,7 +17,9 @@ Raises:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,6 @@ MIN_DEPTH_M = 1e-3
 
 DepthArray = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
-_Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def valid_mask(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> Mask:
@@ -49,64 +50,110 @@ def coverage(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = 
     return predicted / known if known else float("nan")
 
 
-def _pairs(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None) -> _Pair:
-    valid = valid_mask(prediction_m, truth_m, mask)
-    return prediction_m[valid].astype(np.float64), truth_m[valid].astype(np.float64)
+@dataclass(frozen=True)
+class _Pixels:
+    """The pixels that count, (N,) float64; what several scores need is worked out once."""
 
+    prediction_m: NDArray[np.float64]
+    truth_m: NDArray[np.float64]
 
-def _log_difference(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None) -> NDArray[np.float64]:
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
-    return np.asarray(np.log(np.maximum(prediction, MIN_DEPTH_M)) - np.log(truth), np.float64)
+    @classmethod
+    def of(cls, prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None) -> _Pixels:
+        valid = valid_mask(prediction_m, truth_m, mask)
+        return cls(prediction_m[valid].astype(np.float64), truth_m[valid].astype(np.float64))
+
+    @cached_property
+    def error_m(self) -> NDArray[np.float64]:
+        return self.prediction_m - self.truth_m
+
+    @cached_property
+    def absolute_m(self) -> NDArray[np.float64]:
+        return np.abs(self.error_m)
+
+    @cached_property
+    def log_prediction(self) -> NDArray[np.float64]:
+        return np.asarray(np.log(np.maximum(self.prediction_m, MIN_DEPTH_M)), np.float64)
+
+    @cached_property
+    def log_truth(self) -> NDArray[np.float64]:
+        return np.asarray(np.log(self.truth_m), np.float64)
+
+    @cached_property
+    def log_error(self) -> NDArray[np.float64]:
+        return self.log_prediction - self.log_truth
 
 
 def _mean(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
+def _within(pixels: _Pixels, power: int) -> float:
+    return _mean(np.abs(pixels.log_error) < power * np.log(1.25))
+
+
+def _log_correlation(pixels: _Pixels) -> float:
+    if pixels.truth_m.size < 2:
+        return float("nan")
+    p, t = pixels.log_prediction, pixels.log_truth
+    # A constant's spread is rounding noise, not zero; anything below float32's resolution is constant.
+    if p.std() < 1e-7 or t.std() < 1e-7:
+        return float("nan")
+    return float(((p - p.mean()) * (t - t.mean())).mean() / (p.std() * t.std()))
+
+
+_FORMULAS: dict[str, Callable[[_Pixels], float]] = {
+    "abs_rel": lambda pixels: _mean(pixels.absolute_m / pixels.truth_m),
+    "sq_rel_m": lambda pixels: _mean(pixels.error_m**2 / pixels.truth_m),
+    "mae_m": lambda pixels: _mean(pixels.absolute_m),
+    "rmse_m": lambda pixels: float(np.sqrt(_mean(pixels.error_m**2))),
+    "rmse_log": lambda pixels: float(np.sqrt(_mean(pixels.log_error**2))),
+    "log10_error": lambda pixels: _mean(np.abs(pixels.log_error)) / float(np.log(10.0)),
+    "silog": lambda pixels: 100.0 * float(pixels.log_error.std()) if pixels.log_error.size else float("nan"),
+    "delta1": lambda pixels: _within(pixels, 1),
+    "delta2": lambda pixels: _within(pixels, 2),
+    "delta3": lambda pixels: _within(pixels, 3),
+    "log_depth_correlation": _log_correlation,
+}
+
+
 def mae_m(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Mean absolute error (m)."""
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
-    return _mean(np.abs(prediction - truth))
+    return _FORMULAS["mae_m"](_Pixels.of(prediction_m, truth_m, mask))
 
 
 def abs_rel(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Mean of |prediction - truth| / truth."""
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
-    return _mean(np.abs(prediction - truth) / truth)
+    return _FORMULAS["abs_rel"](_Pixels.of(prediction_m, truth_m, mask))
 
 
 def sq_rel_m(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Mean of (prediction - truth)^2 / truth (m)."""
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
-    return _mean((prediction - truth) ** 2 / truth)
+    return _FORMULAS["sq_rel_m"](_Pixels.of(prediction_m, truth_m, mask))
 
 
 def rmse_m(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Root of the mean squared error (m)."""
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
-    return float(np.sqrt(_mean((prediction - truth) ** 2)))
+    return _FORMULAS["rmse_m"](_Pixels.of(prediction_m, truth_m, mask))
 
 
 def rmse_log(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Root of the mean squared difference of natural logarithms."""
-    return float(np.sqrt(_mean(_log_difference(prediction_m, truth_m, mask) ** 2)))
+    return _FORMULAS["rmse_log"](_Pixels.of(prediction_m, truth_m, mask))
 
 
 def log10_error(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Mean absolute difference of base 10 logarithms."""
-    return _mean(np.abs(_log_difference(prediction_m, truth_m, mask)) / np.log(10.0))
+    return _FORMULAS["log10_error"](_Pixels.of(prediction_m, truth_m, mask))
 
 
 def silog(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Scale-invariant logarithmic error: 100 times the standard deviation of the log difference (KITTI's form)."""
-    difference = _log_difference(prediction_m, truth_m, mask)
-    return 100.0 * float(difference.std()) if difference.size else float("nan")
+    return _FORMULAS["silog"](_Pixels.of(prediction_m, truth_m, mask))
 
 
 def delta(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None, *, power: int = 1) -> float:
     """Share of pixels (0..1) with max(prediction / truth, truth / prediction) < 1.25 ** power."""
-    difference = _log_difference(prediction_m, truth_m, mask)
-    return _mean(np.abs(difference) < power * np.log(1.25))
+    return _within(_Pixels.of(prediction_m, truth_m, mask), power)
 
 
 def delta1(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
@@ -126,23 +173,15 @@ def delta3(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = No
 
 def log_depth_correlation(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Pearson correlation of the logarithms of depth (-1..1); NaN where one of the two is constant."""
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
-    if prediction.size < 2:
-        return float("nan")
-    p = np.log(np.maximum(prediction, MIN_DEPTH_M))
-    t = np.log(truth)
-    # A constant's spread is rounding noise, not zero; anything below float32's resolution is constant.
-    if p.std() < 1e-7 or t.std() < 1e-7:
-        return float("nan")
-    return float(((p - p.mean()) * (t - t.mean())).mean() / (p.std() * t.std()))
+    return _log_correlation(_Pixels.of(prediction_m, truth_m, mask))
 
 
 def median_scale(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> float:
     """Factor that brings the prediction's median onto the truth's; NaN where no pixel counts."""
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
-    if not prediction.size:
+    pixels = _Pixels.of(prediction_m, truth_m, mask)
+    if not pixels.truth_m.size:
         return float("nan")
-    return float(np.median(truth) / max(float(np.median(prediction)), MIN_DEPTH_M))
+    return float(np.median(pixels.truth_m) / max(float(np.median(pixels.prediction_m)), MIN_DEPTH_M))
 
 
 def scale_and_shift(
@@ -155,7 +194,8 @@ def scale_and_shift(
     fit of near ones. A constant prediction gets scale 0 and, as shift, the (weighted) mean of the truth; no
     pixel at all gives NaN twice.
     """
-    prediction, truth = _pairs(prediction_m, truth_m, mask)
+    pixels = _Pixels.of(prediction_m, truth_m, mask)
+    prediction, truth = pixels.prediction_m, pixels.truth_m
     if not prediction.size:
         return float("nan"), float("nan")
     weight = 1 / truth**2 if relative else np.ones_like(truth)
@@ -198,24 +238,51 @@ METRICS: dict[str, Callable[[DepthArray, DepthArray, Mask | None], float]] = {
 }
 """Every score of a depth map as it is, by the name reports use."""
 
+ALIGNMENTS = ("", "_median", "_affine", "_affine_relative")
+"""Suffixes of scores: as predicted, after `align_median_scale`, after `align_scale_and_shift`, the same with
+`relative`."""
+
 
 def score_depth(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None = None) -> dict[str, float]:
-    """All of `METRICS`, and AbsRel and delta1 after each alignment.
+    """All of `METRICS` under each of `ALIGNMENTS`; coverage, which none of them changes, once."""
+    pixels = _Pixels.of(prediction_m, truth_m, mask)
+    scores = _score(align_all(pixels.prediction_m, pixels.truth_m), pixels.truth_m)
+    return scores | {"coverage": coverage(prediction_m, truth_m, mask)}
 
-    Suffixes: `_median` after `align_median_scale`, `_affine` after `align_scale_and_shift`, `_affine_relative`
-    after the same with `relative`.
+
+def score_by_range(
+    prediction_m: DepthArray, truth_m: DepthArray, ranges_m: Sequence[tuple[float, float]], *, least_px: int = 1
+) -> dict[str, dict[str, float]]:
+    """Scores of the pixels in each range of true depth [near, far), by its name (`0-5`), with their count `truth_px`.
+
+    A range of fewer than `least_px` pixels is left out. The alignments are fitted to the whole frame, not to each
+    range: a fit per range would hide an error of scale that grows with distance.
     """
-    valid = valid_mask(prediction_m, truth_m, mask)
-    # Once picked out, the pixels that count need no picking by each score again.
-    prediction, truth = prediction_m[valid].astype(np.float64), truth_m[valid].astype(np.float64)
-    scores = {name: metric(prediction, truth, None) for name, metric in METRICS.items()}
-    scores["coverage"] = coverage(prediction_m, truth_m, mask)
-    aligned = {
-        "median": align_median_scale(prediction, truth),
-        "affine": align_scale_and_shift(prediction, truth),
-        "affine_relative": align_scale_and_shift(prediction, truth, relative=True),
+    pixels = _Pixels.of(prediction_m, truth_m, None)
+    aligned = align_all(pixels.prediction_m, pixels.truth_m)
+    found = {}
+    for near_m, far_m in ranges_m:
+        inside = (pixels.truth_m >= near_m) & (pixels.truth_m < far_m)
+        count = int(np.count_nonzero(inside))
+        if count >= least_px:
+            scores = _score({name: depth_m[inside] for name, depth_m in aligned.items()}, pixels.truth_m[inside])
+            found[f"{near_m:g}-{far_m:g}"] = scores | {"truth_px": float(count)}
+    return found
+
+
+def align_all(prediction_m: DepthArray, truth_m: DepthArray) -> dict[str, DepthArray]:
+    """Return the prediction under each of `ALIGNMENTS`, by suffix, in metres."""
+    return {
+        "": prediction_m,
+        "_median": align_median_scale(prediction_m, truth_m),
+        "_affine": align_scale_and_shift(prediction_m, truth_m),
+        "_affine_relative": align_scale_and_shift(prediction_m, truth_m, relative=True),
     }
-    for name, depth_m in aligned.items():
-        scores[f"abs_rel_{name}"] = abs_rel(depth_m, truth)
-        scores[f"delta1_{name}"] = delta1(depth_m, truth)
+
+
+def _score(aligned: Mapping[str, DepthArray], truth_m: NDArray[np.float64]) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for suffix, depth_m in aligned.items():
+        pixels = _Pixels(np.asarray(depth_m, np.float64), truth_m)
+        scores |= {f"{name}{suffix}": formula(pixels) for name, formula in _FORMULAS.items()}
     return scores
