@@ -162,7 +162,7 @@ def transform_between(
     edges: dict[str, list[tuple[str, NDArray[np.float64]]]] = {}
     for (parent, child), t_parent_child in transforms.items():
         edges.setdefault(_frame(parent), []).append((_frame(child), t_parent_child))
-        inverse: NDArray[np.float64] = np.linalg.inv(t_parent_child)
+        inverse = np.asarray(np.linalg.inv(t_parent_child), np.float64)
         edges.setdefault(_frame(child), []).append((_frame(parent), inverse))
     start, end = _frame(target), _frame(source)
     reached = {start: np.eye(4)}

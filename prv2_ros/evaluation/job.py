@@ -136,9 +136,7 @@ def run_job(job: Job, engines: Engines, tick: Callable[[], None]) -> JobResult:
                 runner.take(bag, frame)
             except _Unusable as error:
                 result.skipped.append(
-                    SkippedFrame(
-                        bag=job.bag, camera=job.plan.name, stamp_ns=frame.planned.stamp_ns, reason=str(error)
-                    )
+                    SkippedFrame(bag=job.bag, camera=job.plan.name, stamp_ns=frame.planned.stamp_ns, reason=str(error))
                 )
             tick()
     return result

@@ -88,7 +88,7 @@ def identify_model(name: str, config: EvaluationConfig) -> ModelIdentity:
         _add_file(digest, file)
     device = choose_device(config.device)
     precision = str(choose_precision(config.precision, device)).removeprefix("torch.")
-    decides = {
+    decides: dict[str, Any] = {
         "weights": digest.hexdigest(),
         "device": _device_name(device),
         "precision": precision,

@@ -124,9 +124,8 @@ def remove_hidden(
         (H, W) metres with hidden points NaN.
 
     """
-    across, down = (
-        round(math.tan(math.radians(v)) * f) for v, f in zip(window_deg, (camera.fx, camera.fy), strict=True)
-    )
+    across = round(math.tan(math.radians(window_deg[0])) * camera.fx)
+    down = round(math.tan(math.radians(window_deg[1])) * camera.fy)
     if down < 1:
         return depth_m
     filled = np.where(np.isnan(depth_m), np.float32(np.inf), depth_m)

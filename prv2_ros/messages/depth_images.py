@@ -63,4 +63,5 @@ def _pixels(message: Any, what: str) -> NDArray[Any]:
             f"{what} of {width}x{height} px, step {step} B and {len(message.data)} B of data: the sizes do not fit"
         )
     data = np.frombuffer(message.data, np.uint8)
-    return np.ndarray((height, width), dtype, buffer=data, strides=(step, dtype.itemsize))
+    pixels: NDArray[Any] = np.ndarray((height, width), dtype, buffer=data, strides=(step, dtype.itemsize))
+    return pixels
