@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from prv2_ros.errors import InputError
+from prv2_ros.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -20,7 +20,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes its name only once its block has ended without an error.
 
     Raises:
-        InputError: the disk is full, or a quota is used up.
+        StorageError: the disk is full, or a quota is used up.
         OSError: the folder cannot be written to.
 
     """
@@ -45,6 +45,6 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _FULL
 
 
-def disk_full(path: Path) -> InputError:
+def disk_full(path: Path) -> StorageError:
     """Error for a file that did not fit."""
-    return InputError(f"{path} cannot be written: the disk is full; free space, or choose another folder")
+    return StorageError(f"{path} cannot be written: the disk is full; free space, or choose another folder")

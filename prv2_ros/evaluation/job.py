@@ -94,7 +94,8 @@ def load_model_engine(model: ModelIdentity, config: EvaluationConfig) -> Engine:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     engine_config = EngineConfig(max_depth_m=config.max_depth_m)
-    return load_engine(model.name, config.device, config.precision, config=engine_config)
+    device = model.device.split(" ")[0]  # as chosen when the model was identified, on every node the same
+    return load_engine(model.name, device, model.precision, config=engine_config)
 
 
 class Engines:
@@ -123,22 +124,30 @@ def run_job(job: Job, engines: Engines, tick: Callable[[], None]) -> JobResult:
         Records in the order of stamps, for each frame in the order of models.
 
     Raises:
-        InputError: the bag cannot be opened any more, or the disk is full.
+        StorageError: the disk is full.
         WeightsError: a model cannot be loaded.
         DeviceError: a device cannot be used.
 
     """
     result = JobResult(records=[], skipped=[])
     runner = _Runner(job, engines, result)
-    with Bag(job.path) as bag:
-        for frame in stream_frames(bag, job.plan, job.config.stamps):
-            try:
-                runner.take(bag, frame)
-            except _Unusable as error:
-                result.skipped.append(
-                    SkippedFrame(bag=job.bag, camera=job.plan.name, stamp_ns=frame.planned.stamp_ns, reason=str(error))
-                )
-            tick()
+
+    def skip(stamp_ns: int, reason: str) -> None:
+        result.skipped.append(SkippedFrame(bag=job.bag, camera=job.plan.name, stamp_ns=stamp_ns, reason=reason))
+
+    done = 0
+    try:
+        with Bag(job.path) as bag:
+            for frame in stream_frames(bag, job.plan, job.config.stamps):
+                try:
+                    runner.take(bag, frame)
+                except _Unusable as error:
+                    skip(frame.planned.stamp_ns, str(error))
+                done += 1
+                tick()
+    except InputError as error:  # the bag itself: what was scored so far counts
+        for planned in job.plan.frames[done:]:
+            skip(planned.stamp_ns, str(error))
     return result
 
 
@@ -205,8 +214,6 @@ class _Runner:
             height, width = next(iter(predictions.values())).depth_m.shape
             truth_m = self._reader.truth(bag, frame, self._reader.view(frame, width, height))
         except InputError as error:
-            if error.__cause__ is not None and isinstance(error.__cause__, OSError):
-                raise  # a full disk concerns every frame that follows
             raise _Unusable(str(error)) from error
         for model in self._job.models:
             self._score(model.name, predictions[model.name], truth_m, frame)

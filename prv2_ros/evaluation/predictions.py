@@ -156,7 +156,7 @@ class PredictionCache:
         """Write a prediction and return it as a later `load` would.
 
         Raises:
-            InputError: the disk is full.
+            StorageError: the disk is full.
 
         """
         path = self.path(model, frame)
