@@ -173,6 +173,8 @@ class Bag:
             files = [p.name for p in sorted(self.path.iterdir()) if p.suffix in (".mcap", ".db3", ".bag", ".zstd")]
             hint = f"it holds {', '.join(files[:3])}: name the file" if files else "name a bag's folder or file"
             raise InputError(f"bag {self.path}: no metadata.yaml ({hint}, or rebuild it with `ros2 bag reindex`)")
+        if self.path.is_dir() and self.path.suffix == ".bag":
+            raise InputError(f"bag {self.path}: a folder whose name ends in .bag is taken for ROS 1; rename it")
         if self.path.is_file() and self.path.suffix not in (".mcap", ".db3", ".bag"):
             raise InputError(f"bag {self.path}: {self.path.suffix or 'no suffix'} is not .mcap, .db3, .bag or a folder")
 
