@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from prv2_ros.types import DepthResult
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 STORE1 = get_typestore(Stores.ROS1_NOETIC)
+STORE1.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", "tf2_msgs/msg/TFMessage"))
 WIDTH, HEIGHT, F_PX = 96, 64, 80.0
 FIRST_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
