@@ -40,7 +40,7 @@ class WaitingEngine:
     def __init__(self, delay_s: float) -> None:
         self._delay_s = delay_s
 
-    def infer(self, image_rgb: np.ndarray, camera: Any) -> DepthResult:
+    def infer(self, image_rgb: np.ndarray, camera: Any, **options: Any) -> DepthResult:
         time.sleep(self._delay_s)
         depth = np.full(image_rgb.shape[:2], 2.0, np.float32)
         return DepthResult(depth_m=depth, coarse_depth_m=depth)

@@ -19,5 +19,12 @@ class DepthResult:
     coarse_depth_m: NDArray[np.float32]
     """(H, W) depth of the coarse network alone in metres, upsampled to the image; NaN where invalid."""
 
+    confidence: NDArray[np.float32] | None = None
+    """(H, W) in 0..1, None where it was not asked for or the model has none: exp(-b), where b is the expected absolute
+    error of the natural log of the depth. 0.9 says that about 10% of error are to be expected, 0.5 a factor of two."""
+
+    refined_share: float = 1.0
+    """Share of the tiles that were refined; below 1 where the time ran out. The rest has the coarse depth."""
+
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     """Wall-clock milliseconds by stage (`preprocess`, `coarse`, `refine`, `postprocess`, `total`)."""

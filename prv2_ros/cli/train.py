@@ -1,8 +1,9 @@
-"""`prv2 train`: trains a stage of the model on procedural or rendered frames."""
+"""`prv2 train`: trains a stage of the model, in one process or, started by `torchrun`, in many."""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from prv2_ros.errors import ConfigError
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Register the command."""
-    parser = subparsers.add_parser("train", help="train the coarse network or the refiner")
+    parser = subparsers.add_parser("train", help="train a stage of the model")
     parser.add_argument("--config", type=Path, help="YAML file of a stage (config/train/*.yaml)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run: checkpoint, log, model")
     parser.add_argument("--init", default=None, help="model to start from: a name or a .yaml (default: see --encoder)")
@@ -26,6 +27,11 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     for option, kind in (("--stage", str), ("--seconds", float), ("--steps", int), ("--batch", int), ("--seed", int)):
         parser.add_argument(option, type=kind, default=None, help=f"overrides the config's {option[2:]}")
     parser.add_argument("--data", nargs="*", default=None, help="folders of frames instead of the config's")
+    parser.add_argument(
+        "--teacher", default=None, help="model that makes the pseudo labels of the real stage (default: that of --init)"
+    )
+    parser.add_argument("--device", default=None, help="auto, cpu, cuda or cuda:N; overrides the config's device")
+    parser.add_argument("--tensorboard", action="store_true", help="write figures for TensorBoard, too")
     parser.add_argument("--export-only", action="store_true", help="write the model of the last checkpoint and stop")
     parser.set_defaults(func=run)
 
@@ -34,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
     """Train or resume, then write the model."""
     import torch
 
-    from prv2_ros.network.checkpoint import fill_strictly, load_model, save_model
-    from prv2_ros.network.model import DepthModel
+    from prv2_ros.inference.device import choose_device
+    from prv2_ros.network.checkpoint import save_model
     from prv2_ros.training.config import load_config
+    from prv2_ros.training.distributed import current_world, joined
     from prv2_ros.training.loop import Trainer, load_average
 
     config = load_config(
@@ -47,9 +54,29 @@ def run(args: argparse.Namespace) -> int:
         batch=args.batch,
         seed=args.seed,
         data=args.data,
+        device=args.device,
+        tensorboard=args.tensorboard or None,
     )
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
+    model = _model(args)
+    if args.export_only:
+        load_average(model, config.stage, args.output)
+        print(save_model(model, args.output, args.name))
+        return 0
+    with joined(choose_device(config.device)) as device:
+        teacher = _teacher(args.teacher or args.init, device) if config.stage == "real" else None
+        Trainer(model, config, args.output, device=device, teacher=teacher).run()
+        if current_world().first:
+            print(save_model(model.cpu(), args.output, args.name))
+    return 0
+
+
+def _model(args: argparse.Namespace) -> Any:
+    """Give the model to start from."""
+    from prv2_ros.network.checkpoint import fill_strictly, load_model
+    from prv2_ros.network.model import DepthModel
+
     if args.init:
         model = load_model(args.init)
     else:
@@ -57,12 +84,21 @@ def run(args: argparse.Namespace) -> int:
         _start_encoders(model, args.encoder)
     if args.refiner:
         fill_strictly(model.refiner, load_model(args.refiner).refiner.state_dict(), f"refiner of {args.refiner}")
-    if args.export_only:
-        load_average(model, config.stage, args.output)
-    else:
-        Trainer(model, config, args.output).run()
-    print(save_model(model, args.output, args.name))
-    return 0
+    return model
+
+
+def _teacher(name: str | None, device: Any) -> Any:
+    """Give the model that makes pseudo labels; its description, which holds the hash of its weights, names them."""
+    from prv2_ros.inference.load import load_engine
+    from prv2_ros.network.checkpoint import model_path
+    from prv2_ros.training.pseudo_labels import Teacher
+
+    if name is None:
+        raise ConfigError("the real stage makes pseudo labels with a trained model: pass --teacher or --init")
+    path = model_path(name)
+    engine = load_engine(str(path), str(device))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return Teacher(name=f"{path.stem}_{digest}", predict=lambda frame: engine.infer(frame.image, frame.camera).depth_m)
 
 
 def _start_encoders(model: Any, path: Path | None) -> None:

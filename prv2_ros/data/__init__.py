@@ -1,1 +1,1 @@
-"""Training and test data: procedural scenes with exact depth. Uses the geometry layer only."""
+"""Training and test data: procedural scenes with exact depth, and readers of real data sets. Uses the geometry only."""

@@ -32,7 +32,9 @@ _Map = NDArray[np.float32]
 class Engine(Protocol):
     """What the evaluation needs of an engine."""
 
-    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+    def infer(
+        self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None, *, confidence: bool = False
+    ) -> DepthResult:
         """Return the depth of an (H, W, 3) uint8 RGB image."""
 
 
@@ -236,10 +238,10 @@ class _Runner:
         return found
 
     def _infer(self, model: ModelIdentity, image_rgb: NDArray[np.uint8], view: View) -> Prediction:
-        result = self._engines.get(model, self._job).infer(image_rgb, view.camera)
+        result = self._engines.get(model, self._job).infer(image_rgb, view.camera, confidence=True)
         return Prediction(
             depth_m=view.mask_outside(result.depth_m),
-            confidence=getattr(result, "confidence", None),
+            confidence=result.confidence,
             timings_ms=dict(result.timings_ms),
         )
 

@@ -31,6 +31,13 @@ class EngineConfig:
     overlap_px: int = 64
     """Least overlap of neighbouring tiles (px), half of which is crossfaded."""
 
+    max_latency_ms: float = 0.0
+    """Time (ms) after which the answer should be there, 0 for no limit: tiles are refined best first until it is spent,
+    and the rest keeps the coarse depth."""
+
+    regions: tuple[tuple[int, int, int, int], ...] = ()
+    """Regions of interest (left, top, width, height in px), refined first where time is limited."""
+
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
 
@@ -49,5 +56,10 @@ class EngineConfig:
                 f"overlap_px = {self.overlap_px}: must lie between 0 and a quarter of max_tile_px "
                 f"({self.max_tile_px // 4})"
             )
+        if not 0 <= self.max_latency_ms < math.inf:
+            raise ConfigError(f"max_latency_ms = {self.max_latency_ms}: must be 0 (no limit) or a time in milliseconds")
+        for region in self.regions:
+            if len(region) != 4 or min(region[2:]) < 1:
+                raise ConfigError(f"region {region}: expected left, top, width and height in px, the last two above 0")
         if self.tile_batch < 0:
             raise ConfigError(f"tile_batch = {self.tile_batch}: must be 0 (chosen by the device) or more")

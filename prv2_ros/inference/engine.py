@@ -1,14 +1,15 @@
 """The engine: one image and its camera in, metric depth out.
 
 A coarse network sees the whole image at a small size; a refiner then sees the image's own pixels, tile by tile,
-with the coarse depth and features that lie under each tile. Tiles are blended in log depth.
+with the coarse depth and features that lie under each tile. What the refiner changes is blended in log depth, so that
+a tile that is left out for want of time keeps the coarse depth.
 
 Shapes: N tiles, H and W image pixels, h and w of the coarse network's maps.
 """
 
 from __future__ import annotations
 
-import logging
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,21 +17,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prv2_ros.errors import DeviceError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.tiles import Tile, TileGrid, tile_grid
+from prv2_ros.inference.batches import Batches
+from prv2_ros.inference.blending import ImageMaps
+from prv2_ros.inference.budget import CostModel, gain_map, rank_tiles
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor, tile_images
-from prv2_ros.network.align import crop_aligned, network_focal, prepare_network_image, upsample_to
+from prv2_ros.network.align import crop_aligned, network_focal, prepare_network_image
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.model import DepthModel
-from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
+from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
 from prv2_ros.types import DepthResult
-
-_logger = logging.getLogger(__name__)
 
 
 class DepthEngine:
@@ -54,7 +55,11 @@ class DepthEngine:
         self.dtype = choose_precision(precision, self.device)
         self.model_name = model_name
         self._model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
-        self._tile_batch = self.config.tile_batch or (1 if self.device.type == "cpu" else 4)
+        size = self.config.tile_batch or (1 if self.device.type == "cpu" else 4)
+        self._batches = Batches(
+            size, "tile", "tiles", f"lower max_tile_px ({self.config.max_tile_px}) or use device cpu"
+        )
+        self._costs = CostModel()
 
     @classmethod
     def load(
@@ -80,7 +85,14 @@ class DepthEngine:
         """
         return cls(load_model(model), model_name=model, device=device, precision=precision, config=config)
 
-    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+    def infer(
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel | None = None,
+        *,
+        confidence: bool = False,
+        max_latency_ms: float | None = None,
+    ) -> DepthResult:
         """Estimate the depth along z of every pixel, in the camera's optical frame.
 
         Args:
@@ -88,6 +100,9 @@ class DepthEngine:
             camera: the camera at this size. Its focal length sets the scale of the depth; distortion is
                 left as it is, as depth is given pixel by pixel. Without a camera the horizontal field
                 of view `config.assumed_fov_deg` is assumed, and the scale is only as good as that.
+            confidence: whether to give the confidence, too.
+            max_latency_ms: time (ms) after which the answer should be there; None for `config.max_latency_ms`, 0 for
+                no limit. Tiles are refined best first until it is spent, and the rest keeps the coarse depth.
 
         Returns:
             Depth at the image's own resolution. NaN where it is not finite or beyond `config.max_depth_m`.
@@ -107,56 +122,77 @@ class DepthEngine:
             f_px = network_focal(camera.fx, camera.fy, (height, width), size_hw)
             clock.lap("preprocess")
             coarse = self._coarse(network_13hw, f_px)
+            maps = ImageMaps(coarse, (height, width), scale=confidence)
             clock.lap("coarse")
-            log_depth_HW = self._refine(image_13HW, coarse)
+            limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
+            grid = self._grid(height, width)
+            refined = self._refine(image_13HW, coarse, maps, grid, clock, limit_ms)
             clock.lap("refine")
-            coarse_m_HW = upsample_to(coarse.log_depth_B1hw.float(), (height, width))[0, 0]
-            result = self._metres(log_depth_HW), self._metres(coarse_m_HW)
-            clock.lap("postprocess")
-        return DepthResult(depth_m=result[0], coarse_depth_m=result[1], timings_ms=clock.timings_ms())
+            result = DepthResult(
+                depth_m=self._metres(maps.log_depth_HW),
+                coarse_depth_m=self._metres(maps.log_coarse_HW),
+                confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
+                refined_share=refined / len(grid),
+                timings_ms=clock.timings_ms(),
+            )
+            self._costs.observe(("postprocess", height, width, confidence), clock.lap("postprocess"))
+        return dataclasses.replace(result, timings_ms=clock.timings_ms())
 
     def _coarse(self, network_13hw: Tensor, f_px: float) -> CoarseOutput:
         focal_B = torch.tensor([f_px], dtype=torch.float32, device=self.device)
         with self._autocast():
             return self._model.predict_coarse(network_13hw, focal_B)
 
-    def _refine(self, image_13HW: Tensor, coarse: CoarseOutput) -> Tensor:
-        """Refine tile by tile and blend: (H, W) float32 log depth."""
-        height, width = image_13HW.shape[-2:]
-        grid = tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)
-        blended_HW = torch.zeros((height, width), dtype=torch.float32, device=self.device)
-        tiles = list(grid)
-        while tiles:
-            batch = tiles[: self._tile_batch]
-            try:
-                log_N1hw = self._refine_tiles(image_13HW, coarse, batch, grid)
-            except torch.cuda.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise DeviceError(
-                        f"GPU memory ran out with a single tile of {grid.x.tile}x{grid.y.tile} px: lower max_tile_px "
-                        "or use device cpu"
-                    ) from error
-                self._tile_batch = len(batch) // 2
-                _logger.warning(
-                    "GPU memory ran out with %d tiles at once: using %d from now on", len(batch), self._tile_batch
-                )
-                torch.cuda.empty_cache()
-                continue
-            for log_1hw, tile in zip(log_N1hw, batch, strict=True):
-                _blend(blended_HW, log_1hw[0], tile, grid)
-            tiles = tiles[len(batch) :]
-        return blended_HW
+    def _grid(self, height: int, width: int) -> TileGrid:
+        return tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)
 
-    def _refine_tiles(self, image_13HW: Tensor, coarse: CoarseOutput, tiles: Sequence[Tile], grid: TileGrid) -> Tensor:
+    def _refine(
+        self,
+        image_13HW: Tensor,
+        coarse: CoarseOutput,
+        maps: ImageMaps,
+        grid: TileGrid,
+        clock: StageClock,
+        limit_ms: float,
+    ) -> int:
+        """Refine tile by tile into the maps; gives the number of tiles that were refined."""
+        height, width = image_13HW.shape[-2:]
+        tiles = list(grid)
+        if limit_ms:
+            tiles = rank_tiles(grid, (height, width), gain_map(coarse), self.config.regions)
+            limit_ms -= self._costs.predict(("postprocess", height, width, maps.log_scale_HW is not None))
+        work = ("tile", grid.y.tile, grid.x.tile)
+        count = 0
+        while count < len(tiles):
+            start_ms = clock.elapsed_ms()
+            batch = tiles[count : count + self._batches.size]
+            if limit_ms and start_ms + len(batch) * self._costs.predict(work) > limit_ms:
+                break
+            for done, answer in self._batches.run(
+                batch, lambda part: self._refine_tiles(image_13HW, coarse, part, grid)
+            ):
+                for k, tile in enumerate(done):
+                    maps.blend(tile, grid, answer.log_depth_B1HW[k, 0], answer.log_scale_B1hw[k, 0])
+            count += len(batch)
+            if limit_ms:
+                self._costs.observe(work, (clock.elapsed_ms() - start_ms) / len(batch))
+        return count
+
+    def _refine_tiles(
+        self, image_13HW: Tensor, coarse: CoarseOutput, tiles: Sequence[Tile], grid: TileGrid
+    ) -> RefinedTile:
         image_hw = (image_13HW.shape[-2], image_13HW.shape[-1])
-        size_hw = (grid.y.tile, grid.x.tile)
-        boxes_N4 = torch.tensor([[t.x, t.y, size_hw[1], size_hw[0]] for t in tiles], dtype=torch.float32)
-        feature_hw = (size_hw[0] // FEATURE_STRIDE, size_hw[1] // FEATURE_STRIDE)
-        log_coarse_N1hw = crop_aligned(coarse.log_depth_B1hw.float(), boxes_N4, image_hw, size_hw)
-        features_NChw = crop_aligned(coarse.features_BChw, boxes_N4, image_hw, feature_hw)
-        rgb_N3hw = tile_images(image_13HW, tiles, size_hw)
+        h, w = grid.y.tile, grid.x.tile
+        boxes_N4 = torch.tensor([[t.x, t.y, w, h] for t in tiles], dtype=torch.float32)
+        cells = (h // DEPTH_STRIDE, w // DEPTH_STRIDE)
+        log_depth_N1hw = crop_aligned(coarse.log_depth_B1hw.float(), boxes_N4, image_hw, cells)
+        log_scale_N1hw = crop_aligned(coarse.log_scale_B1hw.float(), boxes_N4, image_hw, cells)
+        features_NChw = crop_aligned(
+            coarse.features_BChw, boxes_N4, image_hw, (h // FEATURE_STRIDE, w // FEATURE_STRIDE)
+        )
+        rgb_N3hw = tile_images(image_13HW, tiles, (h, w))
         with self._autocast():
-            return self._model.refine(rgb_N3hw, log_coarse_N1hw, features_NChw).float()
+            return self._model.refine(rgb_N3hw, log_depth_N1hw, features_NChw, log_scale_N1hw)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
@@ -168,10 +204,6 @@ class DepthEngine:
         return depth_m_HW.cpu().numpy()
 
 
-def _blend(blended_HW: Tensor, log_hw: Tensor, tile: Tile, grid: TileGrid) -> None:
-    """Add a tile's weighted log depth to the image, over the stretch where its weight is above zero."""
-    (top, bottom), (left, right) = grid.y.used(tile.row), grid.x.used(tile.column)
-    inner = log_hw[top - tile.y : bottom - tile.y, left - tile.x : right - tile.x]
-    rows = torch.from_numpy(grid.y.weights[tile.row][top - tile.y : bottom - tile.y]).to(log_hw.device)
-    columns = torch.from_numpy(grid.x.weights[tile.column][left - tile.x : right - tile.x]).to(log_hw.device)
-    blended_HW[top:bottom, left:right].addcmul_(inner * rows[:, None], columns[None, :])
+def _confidence(log_scale_HW: Tensor) -> NDArray[np.float32]:
+    confidence: NDArray[np.float32] = torch.exp(-torch.exp(log_scale_HW)).cpu().numpy()
+    return confidence

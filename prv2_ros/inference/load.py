@@ -19,7 +19,14 @@ from prv2_ros.geometry.patches import PatchLayout
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.published import PublishedEngine
-from prv2_ros.network.checkpoint import load_reference_state_dict, model_path, read_tensors
+from prv2_ros.network.checkpoint import (
+    fill_strictly,
+    load_model,
+    load_reference_state_dict,
+    model_path,
+    read_tensors,
+)
+from prv2_ros.network.coarse_own import CoarseLiteMaps
 from prv2_ros.network.paths import config_folder, models_folder
 from prv2_ros.network.refiner_published import build_published_refiner
 from prv2_ros.types import DepthResult
@@ -32,7 +39,14 @@ class Engine(Protocol):
     dtype: torch.dtype
     model_name: str
 
-    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+    def infer(
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel | None = None,
+        *,
+        confidence: bool = False,
+        max_latency_ms: float | None = None,
+    ) -> DepthResult:
         """Depth of an (H, W, 3) uint8 RGB image; see `DepthEngine.infer`."""
 
 
@@ -44,6 +58,11 @@ class CoarsePart:
     size: str | None = None
     max_depth_m: float | None = None
     weights: str | None = None
+    """A folder or file; for `coarse_lite` the name or the .yaml of one of our own models."""
+
+    projection: str | None = None
+    """For `coarse_lite`: file of the 1x1 convolutions that give the refiner its six maps."""
+
     allow_download: bool = False
 
 
@@ -135,6 +154,7 @@ def _published(path: Path, name: str, device: str, precision: str, config: Engin
         layout=layout,
         patch_px=patch_px,
         max_depth_m=config.max_depth_m,
+        assumed_fov_deg=config.assumed_fov_deg,
         model_name=name,
         device=device,
         precision=precision,
@@ -142,6 +162,8 @@ def _published(path: Path, name: str, device: str, precision: str, config: Engin
 
 
 def _coarse(part: CoarsePart, path: Path) -> nn.Module:
+    if part.network == "coarse_lite":
+        return _own_coarse(part, path)
     from prv2_ros.network import coarse_transformers
 
     source = str(part.weights)
@@ -153,7 +175,23 @@ def _coarse(part: CoarsePart, path: Path) -> nn.Module:
         )
     if part.network == "zoedepth":
         return coarse_transformers.load_zoedepth(source, allow_download=part.allow_download)
-    raise ConfigError(f"model {path}: coarse.network {part.network!r}: expected depth_anything_v2 or zoedepth")
+    raise ConfigError(
+        f"model {path}: coarse.network {part.network!r}: expected coarse_lite, depth_anything_v2 or zoedepth"
+    )
+
+
+def _own_coarse(part: CoarsePart, path: Path) -> CoarseLiteMaps:
+    if not part.projection:
+        raise WeightsError(f"model {path}: coarse.projection is empty: name the file that was trained with the refiner")
+    state = read_tensors(_beside(path, part.projection))
+    last = state.get("0.bias")
+    if last is None or last.ndim != 1:
+        raise WeightsError(f"model {path}: {part.projection} holds no projection (expected 0.weight, 0.bias, ...)")
+    own = _beside(path, str(part.weights))
+    body = load_model(str(own) if own.is_file() else str(part.weights)).coarse
+    maps = CoarseLiteMaps(body, len(last))
+    fill_strictly(maps.projection, state, f"model {path}: {part.projection}")
+    return maps.eval()
 
 
 def _section(kind: type[Any], values: Any, path: Path, name: str) -> Any:

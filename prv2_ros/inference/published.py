@@ -5,7 +5,6 @@ Shapes: N patches, P pixels a side of what the networks see, H and W image pixel
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,18 +14,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from prv2_ros.errors import DeviceError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.patches import Patch, PatchLayout, RunningMean
+from prv2_ros.inference.batches import Batches
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.device import choose_device, choose_precision
-from prv2_ros.inference.preprocess import check_image, image_tensor
+from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor
 from prv2_ros.inference.reference import crop_map
-from prv2_ros.network.align import upsample_to
+from prv2_ros.network.align import network_focal, upsample_to
+from prv2_ros.network.coarse_features import CoarseMaps
 from prv2_ros.network.refiner_published import PublishedRefiner, resize
 from prv2_ros.types import DepthResult
-
-_logger = logging.getLogger(__name__)
 
 
 class PublishedEngine:
@@ -41,6 +39,7 @@ class PublishedEngine:
         patch_px: int = 448,
         batch: int = 0,
         max_depth_m: float = math.inf,
+        assumed_fov_deg: float = 60.0,
         model_name: str = "custom",
         device: str = "auto",
         precision: str = "auto",
@@ -51,19 +50,32 @@ class PublishedEngine:
         self.model_name = model_name
         self._patch_px = patch_px
         self._max_depth_m = max_depth_m
+        self._assumed_fov_deg = assumed_fov_deg
         self._coarse, self._refiner = (
             module.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
             for module in (coarse, refiner)
         )
-        self._batch = batch or (1 if self.device.type == "cpu" else 4)
+        size = batch or (1 if self.device.type == "cpu" else 4)
+        self._batches = Batches(
+            size, "patch", "patches", f"use fewer px than {patch_px} a side (tiles.patch_px) or device cpu"
+        )
 
-    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None) -> DepthResult:
+    def infer(
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel | None = None,
+        *,
+        confidence: bool = False,
+        max_latency_ms: float | None = None,
+    ) -> DepthResult:
         """Estimate the depth along z of every pixel.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
-            camera: taken for the engine's interface; the published networks do not use it, so that their depth is
-                right for the lens that they were trained with.
+            camera: used by `coarse_lite`. Depth Anything and ZoeDepth do not take it: their depth is right for the
+                lens that they were trained with.
+            confidence: taken for the interface; the published networks know none.
+            max_latency_ms: taken for the interface; every patch is refined.
 
         Returns:
             Depth at the image's resolution, stretched from the merged map of rows * P x columns * P; NaN beyond
@@ -75,14 +87,15 @@ class PublishedEngine:
 
         """
         clock = StageClock(self.device)
+        del confidence, max_latency_ms
         size = check_image(image_rgb)
+        camera = check_camera(camera, *size, self._assumed_fov_deg)
         self.layout.check_image(*size)
         with torch.inference_mode():
             image = image_tensor(image_rgb, self.device).float() / 255
             network = resize(image, (self._patch_px, self._patch_px)).contiguous(memory_format=torch.channels_last)
             clock.lap("preprocess")
-            with self._autocast():
-                coarse = self._coarse(network)
+            coarse = self._coarse_maps(network, camera)
             coarse_m = coarse.depth_m_B1hw.float()
             clock.lap("coarse")
             merged_m = self.refine(image, coarse_m, coarse.features)
@@ -93,6 +106,16 @@ class PublishedEngine:
                 metres[~(metres <= self._max_depth_m)] = np.nan  # a NaN fails the comparison, too
             clock.lap("postprocess")
         return DepthResult(depth_m=depth_m, coarse_depth_m=coarse_full_m, timings_ms=clock.timings_ms())
+
+    def _coarse_maps(self, network_13PP: Tensor, camera: CameraModel) -> CoarseMaps:
+        known = {}
+        if getattr(self._coarse, "uses_focal", False):
+            side = (self._patch_px, self._patch_px)
+            f_px = network_focal(camera.fx, camera.fy, (camera.height, camera.width), side)
+            known["f_px_B"] = torch.tensor([f_px], dtype=torch.float32, device=self.device)
+        with self._autocast():
+            maps: CoarseMaps = self._coarse(network_13PP, **known)
+        return maps
 
     def refine(self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor]) -> NDArray[np.float32]:
         """Refine an image's patches in batches and merge them; arguments and result as `reference.refine_image`."""
@@ -122,25 +145,11 @@ class PublishedEngine:
     def _depths(
         self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor], patches: Sequence[Patch]
     ) -> Iterator[NDArray[np.float32]]:
-        """Yield the depth (P, P) of each patch in metres; halves the batch where memory runs out."""
-        k = 0
-        while k < len(patches):
-            batch = patches[k : k + self._batch]
-            try:
-                depths = self._refine_patches(image_13HW, coarse_m_11PP, features, batch)
-            except torch.cuda.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise DeviceError(
-                        f"GPU memory ran out with a single patch of {self._patch_px} px: use device cpu"
-                    ) from error
-                self._batch = len(batch) // 2
-                _logger.warning(
-                    "GPU memory ran out with %d patches at once: using %d from now on", len(batch), self._batch
-                )
-                torch.cuda.empty_cache()
-                continue
+        """Yield the depth (P, P) of each patch in metres; in batches."""
+        for _, depths in self._batches.run(
+            patches, lambda part: self._refine_patches(image_13HW, coarse_m_11PP, features, part)
+        ):
             yield from depths
-            k += len(batch)
 
     def _refine_patches(
         self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor], patches: Sequence[Patch]

@@ -26,6 +26,9 @@ _LOG_RANGE = (math.log(0.05), math.log(400.0))
 FEATURE_CHANNELS = 32
 """Channels of the features that the refiner gets."""
 
+LOG_SCALE_RANGE = (math.log(0.01), math.log(2.0))
+"""Log of the expected absolute error of the log depth: 1% is better than any answer is, a factor of 7 is a guess."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseOutput:
@@ -36,6 +39,9 @@ class CoarseOutput:
 
     features_BChw: Tensor
     """Decoder features at a quarter of the network size."""
+
+    log_scale_B1hw: Tensor
+    """Natural logarithm of the expected absolute error of the log depth, at a quarter of the network size."""
 
 
 class CoarseLite(nn.Module):
@@ -55,11 +61,18 @@ class CoarseLite(nn.Module):
         self.features = ConvBlock(widths[0], FEATURE_CHANNELS)
         self.head = nn.Conv2d(FEATURE_CHANNELS, 1, 3, 1, 1)
         nn.init.constant_(self.head.bias, math.log(4.0))  # type: ignore[arg-type]
+        self.scale_head = nn.Sequential(nn.Conv2d(FEATURE_CHANNELS + 1, 16, 3, 1, 1), nn.ReLU(), nn.Conv2d(16, 1, 1))
+        nn.init.constant_(self.scale_head[2].bias, math.log(0.25))  # type: ignore[arg-type]
 
     def forward(self, image_B3hw: Tensor, f_px_B: Tensor) -> CoarseOutput:
         """Predict from RGB in 0..1 at network size (sides multiples of 32) and the focal length (px) at that size."""
+        return self.answer(self.levels(image_B3hw)[-1], f_px_B, (image_B3hw.shape[-2], image_B3hw.shape[-1]))
+
+    def levels(self, image_B3hw: Tensor) -> list[Tensor]:
+        """Decoder maps at stride 32, 16, 8 and 4, and the features at stride 4."""
         maps = self.encoder(image_B3hw)[1:]
         x = self.lateral[3](maps[3])
+        found = []
         for level in (3, 2, 1, 0):
             if level < 3:
                 x = resize_like(self.down[level](x), maps[level]) + self.lateral[level](maps[level])
@@ -68,13 +81,20 @@ class CoarseLite(nn.Module):
                 x = self.context[level - 2](x)
             if level < 3:
                 x = x + self.fuse[level](x)
-        features = self.features(x)
+            found.append(x)
+        return [*found, self.features(x)]
+
+    def answer(self, features: Tensor, f_px_B: Tensor, size_hw: tuple[int, int]) -> CoarseOutput:
+        """Depth and its expected error from the features, for images of `size_hw`."""
         with full_precision(features):  # bfloat16 would round the depth to 1%
             answer = self.head(features.float())
-        canonical = F.interpolate(answer, image_B3hw.shape[-2:], mode="bilinear", align_corners=False)
-        log_scale = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)
-        log_depth = (canonical + log_scale).clamp(*_LOG_RANGE)
-        return CoarseOutput(log_depth_B1hw=log_depth, features_BChw=features)
+            # The heads apart: how sure an answer is must not change the answer.
+            known = torch.cat([features.float(), answer], 1).detach()
+            log_scale = self.scale_head(known).clamp(*LOG_SCALE_RANGE)
+        canonical = F.interpolate(answer, size_hw, mode="bilinear", align_corners=False)
+        log_focal = torch.log(f_px_B / F_CANONICAL_PX).view(-1, 1, 1, 1)
+        log_depth = (canonical + log_focal).clamp(*_LOG_RANGE)
+        return CoarseOutput(log_depth_B1hw=log_depth, features_BChw=features, log_scale_B1hw=log_scale)
 
 
 def _pixel_offsets(x: Tensor, stride: int) -> Tensor:

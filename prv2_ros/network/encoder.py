@@ -58,6 +58,21 @@ class ImageEncoder(nn.Module):
         return maps
 
 
+def encoder_strides(name: str) -> tuple[int, ...]:
+    """Stride (px) of each map of a timm `features_only` network, highest resolution first.
+
+    Raises:
+        ConfigError: timm knows no such model.
+
+    """
+    try:
+        with torch.device("meta"):
+            info: Any = timm.create_model(name, pretrained=False, features_only=True).feature_info
+    except RuntimeError as error:
+        raise ConfigError(f"encoder {name!r}: timm knows no such model ({error})") from error
+    return tuple(int(stride) for stride in info.reduction())
+
+
 def _widen_stem(body: nn.Module, extra: int) -> None:
     """Give the first convolution more inputs whose weights start at zero, so that the rest keeps its training."""
     name, stem = next((n, m) for n, m in body.named_modules() if isinstance(m, nn.Conv2d))

@@ -54,3 +54,26 @@ def resize_like(x: Tensor, like: Tensor) -> Tensor:
     if x.shape[-2:] == like.shape[-2:]:
         return x
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def convex_upsample(x_B1hw: Tensor, logits_BKhw: Tensor, stride: int) -> Tensor:
+    """Upsample by `stride`: each pixel is a mean of the 3x3 cells around it (RAFT, arXiv 2003.12039, section 3.3).
+
+    Args:
+        x_B1hw: map to upsample.
+        logits_BKhw: K = 9 * stride^2 numbers a cell, ordered by cell of the neighbourhood, then by pixel (row by row
+            both); a softmax over the neighbourhood makes them weights.
+        stride: pixels a side of a cell.
+
+    Returns:
+        (B, 1, stride * h, stride * w); no value outside the range of the cells around it.
+
+    """
+    batch, _, height, width = x_B1hw.shape
+    share = torch.softmax(logits_BKhw.view(batch, 9, stride**2, height, width), 1)
+    padded = F.pad(x_B1hw, (1, 1, 1, 1), mode="replicate")
+    cells = [padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    fine = torch.zeros_like(share[:, 0])
+    for k, cell in enumerate(cells):
+        fine = torch.addcmul(fine, share[:, k], cell)
+    return F.pixel_shuffle(fine, stride)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from prv2_ros.network.coarse_lite import CoarseLite, CoarseOutput
-from prv2_ros.network.refiner_realtime import RefinerRealtime
+from prv2_ros.network.refiner_realtime import RefinedTile, RefinerRealtime
 
 STRIDE_PX = 32
 """Sides of network images and tiles are multiples of this."""
@@ -22,9 +22,20 @@ class ModelSpec:
     coarse_encoder: str = "tf_efficientnet_lite0"
     coarse_widths: tuple[int, ...] = (48, 64, 96, 160)
     refiner_encoder: str = "tf_efficientnet_lite0"
-    refiner_widths: tuple[int, ...] = (24, 32, 48, 64)
+    refiner_widths: tuple[int, ...] = (32, 48, 64, 96)
+    refiner_shrink: int = 2
+    """How much smaller than the tile the refiner's encoder sees it, 1 or 2."""
+
     coarse_area_px: int = 384 * 640
     """Area of the coarse network's input; the aspect ratio follows the image."""
+
+
+VARIANTS = {
+    "s": ModelSpec(name="s", refiner_encoder="mobilenetv4_conv_small", refiner_widths=(24, 32, 48, 64)),
+    "m": ModelSpec(),
+    "l": ModelSpec(name="l", refiner_encoder="convnext_nano", refiner_widths=(48, 64, 96, 128)),
+}
+"""Sizes of the refiner, by the width and the encoder; `m` is the default."""
 
 
 class DepthModel(nn.Module):
@@ -35,7 +46,7 @@ class DepthModel(nn.Module):
         super().__init__()
         self.spec = spec or ModelSpec()
         self.coarse = CoarseLite(self.spec.coarse_encoder, self.spec.coarse_widths)
-        self.refiner = RefinerRealtime(self.spec.refiner_encoder, self.spec.refiner_widths)
+        self.refiner = RefinerRealtime(self.spec.refiner_encoder, self.spec.refiner_widths, self.spec.refiner_shrink)
 
     def network_size(self, width: int, height: int) -> tuple[int, int]:
         """(height, width) of the coarse network's input for an image: its aspect ratio, multiples of 32."""
@@ -49,7 +60,9 @@ class DepthModel(nn.Module):
         output: CoarseOutput = self.coarse(image_B3hw, f_px_B)
         return output
 
-    def refine(self, image_B3HW: Tensor, log_coarse_B1HW: Tensor, features_BChw: Tensor) -> Tensor:
-        """Refined log depth (B, 1, H, W) of native-resolution tiles; features cropped to (H/8, W/8)."""
-        output: Tensor = self.refiner(image_B3HW, log_coarse_B1HW, features_BChw)
+    def refine(
+        self, image_B3HW: Tensor, log_coarse_B1hw: Tensor, features_BChw: Tensor, log_scale_B1hw: Tensor
+    ) -> RefinedTile:
+        """Refine native-resolution tiles; coarse depth and scale at (H/4, W/4), features at (H/8, W/8)."""
+        output: RefinedTile = self.refiner(image_B3HW, log_coarse_B1hw, features_BChw, log_scale_B1hw)
         return output

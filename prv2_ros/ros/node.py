@@ -43,7 +43,7 @@ def load_engine(settings: Settings) -> Engine:
 
 
 class DepthNode(Node):
-    """Subscribes `image_raw` and `camera_info`; publishes `depth/image_rect`, `depth/camera_info` and `points`.
+    """Subscribes `image_raw`, `camera_info`; publishes `depth/image_rect`, `depth/camera_info`, `points`, `confidence`.
 
     Configure loads the model and creates the publishers, activate subscribes and starts the inference thread,
     deactivate stops both, cleanup frees the model. Callbacks only check and hand on; inference, conversion and
@@ -152,13 +152,18 @@ class DepthNode(Node):
         return FAILURE
 
     def _create_publishers(self) -> Publishers:
-        topics = {"depth/image_rect": Image, "depth/camera_info": CameraInfo, "points": PointCloud2}
+        topics = {
+            "depth/image_rect": Image,
+            "depth/camera_info": CameraInfo,
+            "points": PointCloud2,
+            "confidence": Image,
+        }
         created = []
         for topic, kind in topics.items():
             name = self.resolve_topic_name(topic)
             options = qos.publisher_options(name, self._report_qos)
             created.append(self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options))
-        return Publishers(depth=created[0], camera_info=created[1], points=created[2])
+        return Publishers(depth=created[0], camera_info=created[1], points=created[2], confidence=created[3])
 
     def _subscribe(self) -> None:
         image: tuple[Any, str] = (Image, "image_raw")
@@ -212,7 +217,7 @@ class DepthNode(Node):
         self._stop()
         outputs, self._outputs = self._outputs, None
         if outputs is not None:
-            for publisher in (outputs.depth, outputs.camera_info, outputs.points):
+            for publisher in outputs.all():
                 self.destroy_lifecycle_publisher(publisher)
         self._engine = None
 

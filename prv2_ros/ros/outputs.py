@@ -57,6 +57,24 @@ class DepthWriter:
         return message
 
 
+class ConfidenceWriter:
+    """Fills one Image message with confidence (32FC1); the message and its bytes are used again."""
+
+    def __init__(self) -> None:
+        self._message = Image()
+        self._message.encoding, self._message.is_bigendian = "32FC1", 0
+        self._buffer = MessageBuffer(self._message)
+
+    def write(self, confidence: NDArray[np.float32], header: Any) -> Image:
+        """Copy (H, W) confidence in 0..1, NaN where there is no depth; `header` is the input image's."""
+        height, width = confidence.shape
+        message = self._message
+        message.header = header
+        message.height, message.width, message.step = height, width, 4 * width
+        np.copyto(self._buffer.view((height, width), np.float32), confidence)
+        return message
+
+
 class CloudWriter:
     """Fills one PointCloud2 message; the message and its bytes are used again for the next frame."""
 

@@ -48,6 +48,7 @@ class Settings:
     assumed_fov_deg: float
     camera_info_wait_s: float
     max_rate_hz: float
+    max_latency_ms: float
     depth_encoding: str
     min_depth_m: float
     max_depth_m: float
@@ -125,6 +126,15 @@ TABLE: tuple[Parameter, ...] = (
         low=0.0,
         high=1000.0,
         description="Highest rate at which frames are processed; 0 for no limit.",
+    ),
+    Parameter(
+        name="max_latency_ms",
+        default=0.0,
+        unit="ms",
+        low=0.0,
+        high=60000.0,
+        description="Longest time that inference may take; 0 for no limit. Tiles are refined best first until it is "
+        "spent, and the rest keeps the coarse depth.",
     ),
     Parameter(
         name="depth_encoding",

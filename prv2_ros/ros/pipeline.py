@@ -15,7 +15,7 @@ from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.ros.conversions import image_to_rgb
-from prv2_ros.ros.outputs import CloudWriter, DepthWriter
+from prv2_ros.ros.outputs import CloudWriter, ConfidenceWriter, DepthWriter
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
@@ -36,7 +36,14 @@ class Engine(Protocol):
     def model_name(self) -> str:
         """Name of the loaded model."""
 
-    def infer(self, image_rgb: NDArray[np.uint8], camera: CameraModel | None) -> DepthResult:
+    def infer(
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel | None,
+        *,
+        confidence: bool = False,
+        max_latency_ms: float | None = None,
+    ) -> DepthResult:
         """Return the depth of an (H, W, 3) uint8 RGB image."""
 
 
@@ -47,10 +54,15 @@ class Publishers:
     depth: Any
     camera_info: Any
     points: Any
+    confidence: Any
+
+    def all(self) -> tuple[Any, ...]:
+        """Give every publisher."""
+        return self.depth, self.camera_info, self.points, self.confidence
 
     def wanted(self) -> bool:
         """Tell whether anyone subscribes to any of them."""
-        return any(p.get_subscription_count() > 0 for p in (self.depth, self.camera_info, self.points))
+        return any(p.get_subscription_count() > 0 for p in self.all())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +92,7 @@ class FramePipeline:
         self._views = ViewCache()
         self._depth = DepthWriter()
         self._cloud = CloudWriter()
+        self._confidence = ConfidenceWriter()
         self._info = CameraInfo()
 
     def __call__(self, frame: Frame) -> None:
@@ -107,9 +120,12 @@ class FramePipeline:
             )
         image = np.ascontiguousarray(view.rectified(image))
         start = time.perf_counter()
-        depth_m = self._engine.infer(image, view.camera).depth_m
+        wanted = self._publishers.confidence.get_subscription_count() > 0
+        result = self._engine.infer(image, view.camera, confidence=wanted, max_latency_ms=frame.settings.max_latency_ms)
         inference_ms = (time.perf_counter() - start) * 1e3
-        self._publish(frame, view, image, view.mask_outside(depth_m))
+        self._publish(frame, view, image, view.mask_outside(result.depth_m))
+        if wanted:
+            self._publish_confidence(frame, view, result)
         return inference_ms
 
     def _publish(self, frame: Frame, view: View, image: NDArray[np.uint8], depth_m: NDArray[np.float32]) -> None:
@@ -140,6 +156,15 @@ class FramePipeline:
                 max_m=settings.points_max_m,
             )
             publishers.points.publish(cloud)
+
+    def _publish_confidence(self, frame: Frame, view: View, result: DepthResult) -> None:
+        if result.confidence is None:
+            self._reporter.warn_once(
+                "confidence", f"no confidence is published: model {self._engine.model_name} gives none"
+            )
+            return
+        confidence = self._confidence.write(view.mask_outside(result.confidence), frame.message.header)
+        self._publishers.confidence.publish(confidence)
 
     def _stamp_age_ms(self, header: Any) -> float | None:
         stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec

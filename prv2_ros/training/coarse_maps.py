@@ -22,7 +22,7 @@ from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.model import DepthModel
-from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
+from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,10 @@ class CoarseTile:
     """The coarse network's answer under one tile of (H, W) px."""
 
     log_depth: NDArray[np.float32]
-    """(H, W) natural log of metres."""
+    """(H / 4, W / 4) natural log of metres."""
+
+    log_scale: NDArray[np.float32]
+    """(H / 4, W / 4) natural log of the expected absolute error of the log depth."""
 
     features: NDArray[np.float32]
     """(C, H / 8, W / 8)."""
@@ -64,7 +67,7 @@ def write_coarse_maps(
     for k, path in tqdm(scenes, desc="coarse maps", unit="scene"):
         of_scene = {tile: place / f"{k}_{tile.stem}.npz" for tile in sorted(path.parent.glob(f"{path.stem}-*.json"))}
         if not all(file.exists() for file in of_scene.values()):
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
                 _write(model, read_tile_scene(path), list(of_scene.values()))
         maps.update(of_scene)
     if not maps:
@@ -75,25 +78,35 @@ def write_coarse_maps(
 def read_coarse_tile(path: Path) -> CoarseTile:
     """Read the maps of one tile."""
     with np.load(path) as data:
-        return CoarseTile(log_depth=data["log_depth"].astype(np.float32), features=data["features"].astype(np.float32))
+        return CoarseTile(**{name: data[name].astype(np.float32) for name in ("log_depth", "log_scale", "features")})
 
 
 def _scenes(folder: Path) -> list[Path]:
     return [path for path in list_frames(folder) if "-" not in path.stem]
 
 
+def _device(model: DepthModel) -> torch.device:
+    return next(model.parameters()).device
+
+
 def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
-    overview, native = scene.overview, scene.native_hw()
+    overview, native, device = scene.overview, scene.native_hw(), _device(model)
     with torch.inference_mode():
-        image: Tensor = torch.from_numpy(overview.image)[None].permute(0, 3, 1, 2).float() / 255  # channels last
-        coarse = model.predict_coarse(image, torch.tensor([overview.camera.fx], dtype=torch.float32))
+        image: Tensor = torch.from_numpy(overview.image).to(device)
+        image = image[None].permute(0, 3, 1, 2).float() / 255  # channels last
+        coarse = model.predict_coarse(image, torch.tensor([overview.camera.fx], dtype=torch.float32, device=device))
         for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
-            height, width = tile.depth_m.shape
-            log_depth = crop_aligned(coarse.log_depth_B1hw, box, native, (height, width))[0, 0]
-            small = (height // FEATURE_STRIDE, width // FEATURE_STRIDE)
-            features = crop_aligned(coarse.features_BChw.float(), box, native, small)[0]
+            maps = {
+                "log_depth": (coarse.log_depth_B1hw, DEPTH_STRIDE),
+                "log_scale": (coarse.log_scale_B1hw, DEPTH_STRIDE),
+                "features": (coarse.features_BChw, FEATURE_STRIDE),
+            }
+            values: dict[str, Any] = {}
+            for name, (whole, stride) in maps.items():
+                cells = (tile.depth_m.shape[0] // stride, tile.depth_m.shape[1] // stride)
+                cut = crop_aligned(whole.float(), box, native, cells)[0].half().cpu().numpy()
+                values[name] = cut if name == "features" else cut[0]
             temporary = file.with_name(f".{file.stem}.{os.getpid()}.npz")
-            values: dict[str, Any] = {"log_depth": log_depth.half().numpy(), "features": features.half().numpy()}
             np.savez(temporary, **values)
             temporary.replace(file)
 

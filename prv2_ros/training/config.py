@@ -10,21 +10,27 @@ import yaml
 
 from prv2_ros.errors import ConfigError
 
-STAGES = ("coarse", "refiner")
+STAGES = ("coarse", "noise", "refiner", "end_to_end", "real", "confidence")
+"""In the order in which a model goes through them; `refiner` and `end_to_end` are two ways to the same end."""
+
+WHOLE_MODEL = ("end_to_end", "real", "confidence")
+"""Stages that run the coarse network and the refiner one after the other."""
+
+PATCHES = ("single", "pair", "group")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """One stage of training; every field can stand in the YAML file."""
+    """One stage of training; every field can stand in the YAML file. docs/TRAINING.md says what the stages do."""
 
     stage: str = "coarse"
-    """`coarse` or `refiner`."""
+    """One of `STAGES`."""
 
     data: tuple[str, ...] = ()
-    """Folders of frames; none means that scenes are rendered as training goes."""
+    """Folders of frames, or data sets as KIND:PATH:SPLIT; none means that scenes are rendered as training goes."""
 
     data_shares: tuple[float, ...] = ()
-    """How often each folder is drawn from; all alike by default."""
+    """How often each source is drawn from; all alike by default."""
 
     seconds: float = 3600.0
     """Length of the run: the learning rate follows the clock, so that a run ends when it should on any machine."""
@@ -33,15 +39,46 @@ class TrainConfig:
     """Length in steps instead of seconds, where not 0: for runs that must be repeatable."""
 
     batch: int = 8
+    """Pictures a step and process."""
+
     accumulate: int = 1
     """Batches whose gradients are averaged before a step."""
 
     sizes: tuple[tuple[int, int], ...] = ((256, 384), (288, 352), (256, 320), (320, 320), (352, 256))
-    """Height and width (px) of training images; one is drawn per batch."""
+    """Height and width (px) of training images; one is drawn per batch. Of the coarse network's picture in stages that
+    run the whole model, of native windows in `noise` and `refiner`."""
+
+    patch: tuple[int, int] = (160, 160)
+    """Height and width (px) of native patches in stages that run the whole model."""
+
+    patches: str = "single"
+    """Patches of a picture: `single`, `pair` (two that overlap, as PatchFusion), `group` (2x2 that overlap, as PRO)."""
+
+    overlap: float = 0.25
+    """Share of a patch's side that the next one of a group covers too; the least such share of a pair."""
+
+    consistency: float = 0.0
+    """Weight of the squared disagreement of overlapping patches."""
+
+    gradient: float = 1.0
+    """Weight of gradient matching beside SILog (`noise`, `end_to_end`)."""
+
+    likelihood: float = 0.0
+    """Weight of the error scale's likelihood where whole pictures are seen (`coarse`, `end_to_end`, `real`); 0 leaves
+    the heads of the scale as they are."""
+
+    pseudo: float = 0.5
+    """Weight of the pseudo label's SSIGM beside the sparse truth's SILog (`real`)."""
+
+    window_px: int = 32
+    """Side of the windows in which the prediction is moved onto the pseudo label; 0 for one scale and shift a patch."""
 
     learning_rate: float = 8e-4
     encoder_rate: float = 0.4
     """Learning rate of the pretrained encoder as a share of the rest's."""
+
+    coarse_rate: float = 1 / 30
+    """Learning rate of the coarse network as a share of the refiner's where both learn."""
 
     frozen: tuple[str, ...] = ("conv_stem", "blocks.0")
     """Layers of the encoder that keep their pretrained weights."""
@@ -55,11 +92,23 @@ class TrainConfig:
     warmup: float = 0.03
     """Share of the run during which the learning rate rises."""
 
+    warmup_from: float = 0.02
+    """Share of the learning rate that the rise starts from."""
+
     ema: float = 0.998
     """Decay of the averaged weights, which are the result."""
 
     bf16: bool = False
     """Automatic mixed precision in bfloat16."""
+
+    fp16: bool = False
+    """Automatic mixed precision in float16 with a scaled loss; CUDA only."""
+
+    device: str = "auto"
+    """`auto` (CUDA where it works, else the CPU), `cpu`, `cuda` or `cuda:N`."""
+
+    tensorboard: bool = False
+    """Whether to write the figures for TensorBoard, too."""
 
     seed: int = 0
     threads: int = 2
@@ -73,15 +122,29 @@ class TrainConfig:
             raise ConfigError(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
         if self.batch < 1 or (self.steps < 1 and self.seconds <= 0):
             raise ConfigError(f"batch {self.batch}, steps {self.steps}, seconds {self.seconds}: must be positive")
-        if self.accumulate < 1 or self.checkpoint_every % self.accumulate:
+        if self.accumulate < 1 or self.checkpoint_every % self.accumulate or self.steps % self.accumulate:
             raise ConfigError(
-                f"accumulate {self.accumulate}: must be at least 1 and divide checkpoint_every {self.checkpoint_every}"
+                f"accumulate {self.accumulate}: must be at least 1 and divide checkpoint_every "
+                f"{self.checkpoint_every} and steps {self.steps}"
             )
         if self.data_shares and len(self.data_shares) != len(self.data):
             raise ConfigError(f"{len(self.data_shares)} data_shares for {len(self.data)} data folders")
-        for h, w in self.sizes:
+        for h, w in (*self.sizes, self.patch):
             if h % 32 or w % 32 or h < 64 or w < 64:
                 raise ConfigError(f"size {h}x{w}: both sides must be multiples of 32 and at least 64 px")
+        self._check_patches()
+        if self.bf16 and self.fp16:
+            raise ConfigError("bf16 and fp16 are both on: choose one")
+
+    def _check_patches(self) -> None:
+        if self.patches not in PATCHES:
+            raise ConfigError(f"patches {self.patches!r}: expected one of {', '.join(PATCHES)}")
+        if not 0 < self.overlap < 1:
+            raise ConfigError(f"overlap {self.overlap}: must lie between 0 and 1")
+        if self.consistency and self.patches == "single":
+            raise ConfigError(f"consistency {self.consistency} needs patches that overlap: `patches: pair` or `group`")
+        if self.window_px and self.window_px < 4:
+            raise ConfigError(f"window_px {self.window_px}: must be 0 (the whole patch) or at least 4")
 
 
 def load_config(path: Path | None, **overrides: Any) -> TrainConfig:
@@ -108,9 +171,14 @@ def load_config(path: Path | None, **overrides: Any) -> TrainConfig:
     for key in ("data", "data_shares", "frozen"):
         if key in values:
             values[key] = tuple(values[key])
-    if "sizes" in values:
-        values["sizes"] = tuple((int(h), int(w)) for h, w in values["sizes"])
     try:
+        if "sizes" in values:
+            values["sizes"] = tuple((int(h), int(w)) for h, w in values["sizes"])
+        if "patch" in values:
+            h, w = values["patch"]
+            values["patch"] = (int(h), int(w))
         return TrainConfig(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"training config: {error}") from error

@@ -1,101 +1,162 @@
-"""Endless batches for a stage, from folders or rendered as training goes, in worker processes."""
+"""Endless batches for a stage, from sources or rendered as training goes, in worker processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from prv2_ros.data.frames import Frame, list_frames, read_frame
-from prv2_ros.data.synthetic import render
+from prv2_ros.data.frames import read_frame
+from prv2_ros.network.coarse_lite import FEATURE_CHANNELS
+from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
 from prv2_ros.training.coarse_maps import read_coarse_tile
-from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.config import WHOLE_MODEL, TrainConfig
+from prv2_ros.training.pseudo_labels import LabelKey, read_pseudo_label
 from prv2_ros.training.samples import coarse_sample, tile_sample
+from prv2_ros.training.scene_samples import SceneSample, native_sample, scene_sample
+from prv2_ros.training.sources import Draw
 
 Batch = dict[str, Tensor]
 _RELIST_EVERY = 200  # batches between two looks at growing folders
-_ONLINE_SEED = 100_000_000  # away from the seeds that are held aside
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What was computed once before the run."""
+
+    maps: Mapping[Path, Path] = field(default_factory=dict)
+    """Files of the coarse maps by tile, as `write_coarse_maps` gave them (`refiner`)."""
+
+    labels: Mapping[LabelKey, Path] = field(default_factory=dict)
+    """Files of the pseudo labels, as `write_pseudo_labels` gave them (`real`)."""
 
 
 class Feed(IterableDataset[Batch]):
-    """Batches of one stage; the n-th batch of a worker follows from seed, worker and n alone."""
+    """Batches of one stage.
 
-    def __init__(self, config: TrainConfig, first: int = 0, maps: dict[Path, Path] | None = None) -> None:
-        """Start at batch `first`, for a run that is resumed; `maps` as `write_coarse_maps` gave them."""
+    The i-th sample of the n-th batch follows from the seed, n and i alone: however many workers and processes share the
+    work, and wherever a run was stopped, training sees the same samples in the same order.
+    """
+
+    def __init__(self, config: TrainConfig, first: int = 0, prepared: Prepared | None = None, *, rank: int = 0) -> None:
+        """Start at batch `first`, for a run that is resumed; `rank` of several processes takes its part of a batch."""
         self.config = config
         self.first = first
-        self.maps = maps or {}
-        self.tiles = sorted(self.maps)
+        self.rank = rank
+        self.prepared = prepared or Prepared()
+        self.tiles = sorted(self.prepared.maps)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches for ever."""
-        torch.set_num_threads(1)
         info = torch.utils.data.get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        source = _Source(self.config)
-        source.relist()
-        n = self.first + (worker - self.first) % workers
+        if info:
+            torch.set_num_threads(1)
+        config = self.config
+        draw = Draw(() if config.stage == "refiner" else config.data, config.data_shares)
+        n = self.first + worker
         while True:
-            rng = np.random.default_rng([self.config.seed, n])
-            if (n // workers) % _RELIST_EVERY == 0:
-                source.relist()
-            yield self._coarse(source, rng) if self.config.stage == "coarse" else self._tiles(rng)
+            size = config.sizes[int(np.random.default_rng([config.seed, n]).integers(len(config.sizes)))]
+            of_batch = range(self.rank * config.batch, (self.rank + 1) * config.batch)
+            yield self._batch(draw, size, [np.random.default_rng([config.seed, n, i]) for i in of_batch])
             n += workers
+            if ((n - self.first) // workers) % _RELIST_EVERY == 0:
+                draw.relist()
 
-    def _coarse(self, source: _Source, rng: np.random.Generator) -> Batch:
-        size = self.config.sizes[int(rng.integers(len(self.config.sizes)))]
-        samples = [coarse_sample(source.frame(rng), size, rng) for _ in range(self.config.batch)]
-        return {
-            "image": torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2),
-            "log_depth": torch.from_numpy(np.stack([s.log_depth for s in samples]))[:, None],
-            "f_px": torch.tensor([s.f_px for s in samples], dtype=torch.float32),
-        }
+    def _batch(self, draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:
+        if self.config.stage == "coarse":
+            return _coarse_batch(draw, size, rngs)
+        if self.config.stage == "noise":
+            return _noise_batch(draw, size, rngs)
+        if self.config.stage in WHOLE_MODEL:
+            return _scene_batch([self._scene(draw, size, rng) for rng in rngs])
+        return self._tiles(size, rngs)
 
-    def _tiles(self, rng: np.random.Generator) -> Batch:
+    def _scene(self, draw: Draw, size: tuple[int, int], rng: np.random.Generator) -> SceneSample:
+        source, item = draw.item(rng)
+        config, labels = self.config, self.prepared.labels
+        return scene_sample(
+            item.read_scene(),
+            size,
+            config.patch,
+            rng,
+            patches=config.patches,
+            overlap=config.overlap,
+            label_m=read_pseudo_label(labels[source, item.name]) if labels else None,
+        )
+
+    def _tiles(self, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:
         """Windows of tiles from as many scenes as the batch has."""
-        size = self.config.sizes[int(rng.integers(len(self.config.sizes)))]
-        tiles = [self.tiles[int(k)] for k in rng.integers(len(self.tiles), size=self.config.batch)]
-        samples = [tile_sample(read_frame(tile), read_coarse_tile(self.maps[tile]), size, rng) for tile in tiles]
+        samples = []
+        for rng in rngs:
+            tile = self.tiles[int(rng.integers(len(self.tiles)))]
+            samples.append(tile_sample(read_frame(tile), read_coarse_tile(self.prepared.maps[tile]), size, rng))
         return {
-            "image": torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2),
-            "log_depth": torch.from_numpy(np.stack([s.log_depth for s in samples]))[:, None],
-            "log_coarse": torch.from_numpy(np.stack([s.log_coarse for s in samples]))[:, None],
+            "image": _images([s.image for s in samples]),
+            "log_depth": _maps([s.log_depth for s in samples]),
+            "log_coarse": _maps([s.log_coarse for s in samples]),
+            "log_scale": _maps([s.log_scale for s in samples]),
             "features": torch.from_numpy(np.stack([s.features for s in samples])),
         }
 
 
-class _Source:
-    """Draws frames or tile scenes from the configured folders or renders them."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-        self.listed: list[list[Path]] = []
-
-    def relist(self) -> None:
-        # NAME-K.json is a tile of NAME: its principal point lies far from its centre, so it is no image of its own.
-        self.listed = [[p for p in list_frames(Path(folder)) if "-" not in p.stem] for folder in self.config.data]
-
-    def _draw(self, rng: np.random.Generator) -> Path:
-        shares = np.asarray(self.config.data_shares or [1.0] * len(self.listed))
-        folder = self.listed[int(rng.choice(len(self.listed), p=shares / shares.sum()))]
-        return folder[int(rng.integers(len(folder)))]
-
-    def frame(self, rng: np.random.Generator) -> Frame:
-        if self.listed:
-            return read_frame(self._draw(rng))
-        made = render(_ONLINE_SEED + int(rng.integers(2**40)), 480, 320)
-        return Frame(name="online", image=made.image, depth_m=made.depth_m, camera=made.camera, kind=made.kind)
+def _coarse_batch(draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:
+    samples = [coarse_sample(draw.item(rng)[1].read(), size, rng) for rng in rngs]
+    return {
+        "image": _images([s.image for s in samples]),
+        "log_depth": _maps([s.log_depth for s in samples]),
+        "f_px": torch.tensor([s.f_px for s in samples], dtype=torch.float32),
+    }
 
 
-def loader(config: TrainConfig, first: int, maps: dict[Path, Path]) -> DataLoader[Batch]:
+def _noise_batch(draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:
+    samples = [native_sample(draw.item(rng)[1].read_scene(), size, rng) for rng in rngs]
+    shape = (FEATURE_CHANNELS, size[0] // FEATURE_STRIDE, size[1] // FEATURE_STRIDE)
+    noise = np.stack([rng.standard_normal(shape, np.float32) for rng in rngs])
+    return {
+        "image": _images([image for image, _ in samples]),
+        "log_depth": _maps([log_depth for _, log_depth in samples]),
+        "features": torch.from_numpy(noise),
+    }
+
+
+def _scene_batch(samples: Sequence[SceneSample]) -> Batch:
+    """Patches of all pictures stand one after another: patch p of picture b is number b * P + p."""
+    return {
+        "image": _images([s.image for s in samples]),
+        "log_depth": _maps([s.log_depth for s in samples]),
+        "f_px": torch.tensor([s.f_px for s in samples], dtype=torch.float32),
+        "patches": _images([patch for s in samples for patch in s.patches]),
+        "patch_log_depth": _maps([depth for s in samples for depth in s.patch_log_depth]),
+        "patch_label": _maps([label for s in samples for label in s.patch_label]),
+        "boxes": torch.from_numpy(np.concatenate([s.boxes for s in samples])),
+        "corners": torch.from_numpy(np.stack([s.corners for s in samples])),
+    }
+
+
+def _images(images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """(B, 3, H, W) uint8 in channels-last memory."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+def _maps(maps: Sequence[NDArray[Any]]) -> Tensor:
+    """(B, 1, H, W)."""
+    return torch.from_numpy(np.stack(maps))[:, None]
+
+
+def loader(config: TrainConfig, first: int, prepared: Prepared, *, rank: int = 0) -> DataLoader[Batch]:
     """Batches from worker processes."""
     return DataLoader(
-        Feed(config, first, maps),
+        Feed(config, first, prepared, rank=rank),
         batch_size=None,
         num_workers=config.workers,
         prefetch_factor=4 if config.workers else None,
+        pin_memory=torch.cuda.is_available() and config.device != "cpu",
     )

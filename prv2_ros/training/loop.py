@@ -1,26 +1,31 @@
-"""The training loop: clocked or counted, with averaged weights, checkpoints, exact resume and a log."""
+"""The training loop: clocked or counted, one process or many, with averaged weights, checkpoints and exact resume."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from prv2_ros.errors import WeightsError
+from prv2_ros.errors import ConfigError, WeightsError
 from prv2_ros.network.model import DepthModel
 from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
-from prv2_ros.training.feed import loader
-from prv2_ros.training.stages import STEPS, parameter_groups, set_training_mode, trained_part
+from prv2_ros.training.distributed import World, current_world, synchronise_norms
+from prv2_ros.training.feed import Batch, Prepared, loader
+from prv2_ros.training.journal import Journal
+from prv2_ros.training.parts import parameter_groups, set_training_mode, trained_part
+from prv2_ros.training.pseudo_labels import Teacher, write_pseudo_labels
+from prv2_ros.training.stages import Figures, StageModule
 
 _LOG_EVERY = 50  # steps
 _CHECKPOINT = "checkpoint.pt"
+_CPU = torch.device("cpu")
 
 
 class Average:
@@ -43,10 +48,10 @@ class Average:
                 self.state[name].copy_(value)
 
 
-def learning_rate_share(progress: float, warmup: float) -> float:
-    """Linear warm-up, then a cosine to 1%; `progress` runs from 0 to 1."""
+def learning_rate_share(progress: float, warmup: float, start: float = 0.02) -> float:
+    """Rise in a line from `start` to 1, then fall as a cosine to 1%; `progress` runs from 0 to 1."""
     if progress < warmup:
-        return max(0.02, progress / warmup)
+        return start + (1 - start) * progress / warmup
     along = min(1.0, (progress - warmup) / (1 - warmup))
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * along))
 
@@ -54,17 +59,44 @@ def learning_rate_share(progress: float, warmup: float) -> float:
 class Trainer:
     """One stage's run in a folder: `checkpoint.pt` (resume), `log.jsonl` (figures)."""
 
-    def __init__(self, model: DepthModel, config: TrainConfig, folder: Path) -> None:
-        """Prepare; resumes where the folder has a checkpoint."""
+    def __init__(
+        self,
+        model: DepthModel,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        device: torch.device = _CPU,
+        teacher: Teacher | None = None,
+    ) -> None:
+        """Prepare; resumes where the folder has a checkpoint.
+
+        Raises:
+            ConfigError: float16 on a CPU, or a real stage without a teacher.
+            WeightsError: the checkpoint is of another stage.
+
+        """
+        if config.fp16 and device.type != "cuda":
+            raise ConfigError(f"fp16 needs CUDA, and the device is {device}: use bf16")
+        if config.stage == "real" and teacher is None:
+            raise ConfigError("the real stage needs a teacher for its pseudo labels: --teacher MODEL")
         torch.manual_seed(config.seed)
-        self.model, self.config, self.folder = model.to(memory_format=torch.channels_last), config, folder
+        self.model = model.to(device).to(memory_format=torch.channels_last)
+        self.config, self.folder, self.device, self.teacher = config, folder, device, teacher
+        self.world: World = current_world()
         self.part = trained_part(model, config.stage)
+        synchronise_norms(model, self.world, device)
         set_training_mode(model, config)
+        self.stage: torch.nn.Module = StageModule(model, config)
+        if self.world.size > 1:
+            places = [device] if device.type == "cuda" else None
+            self.stage = DistributedDataParallel(self.stage, device_ids=places, broadcast_buffers=False)
         groups = parameter_groups(model, config)
         self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.fp16)
         self.average = Average(self.part, config.ema)
         self.step, self.elapsed = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
+        self.journal = Journal(folder, tensorboard=config.tensorboard and self.world.first)
         if self.checkpoint.exists():
             self._load()
 
@@ -79,69 +111,97 @@ class Trainer:
             return self.step / self.config.steps
         return self.elapsed / self.config.seconds
 
+    def prepare(self) -> Prepared:
+        """Compute what the stage needs once: coarse maps or pseudo labels. One process does, the others read."""
+        if not self.world.first:
+            self.world.barrier()
+        prepared = Prepared()
+        if self.config.stage == "refiner":
+            maps = write_coarse_maps(self.model, self.config.data, self.folder, bf16=self.config.bf16)
+            prepared = Prepared(maps=maps)
+        elif self.config.stage == "real":
+            assert self.teacher is not None
+            prepared = Prepared(labels=write_pseudo_labels(self.teacher, self.config.data, self.folder))
+        if self.world.first:
+            self.world.barrier()
+        return prepared
+
     def run(self) -> None:
         """Train to the end; leaves the averaged weights in the model."""
-        config = self.config
-        figures: dict[str, float] = {}
-        maps = (
-            write_coarse_maps(self.model, config.data, self.folder, bf16=config.bf16)
-            if config.stage == "refiner"
-            else {}
-        )
+        config, first = self.config, self.world.first
+        prepared = self.prepare()
         set_training_mode(self.model, config)
         mark = time.monotonic()
-        with tqdm(total=1000, initial=int(1000 * self.progress()), desc=config.stage, unit="‰") as bar:
-            for batch in loader(config, self.step, maps):
+        start = int(1000 * self.progress())
+        with tqdm(total=1000, initial=start, desc=config.stage, unit="‰", disable=not first) as bar:
+            for batch in loader(config, self.step, prepared, rank=self.world.rank):
                 if self.progress() >= 1:
                     break
-                now = self._advance(batch)
-                for name, value in now.items():
-                    figures[name] = 0.98 * figures.get(name, value) + 0.02 * value
-                self.elapsed += time.monotonic() - mark
+                self.journal.add(self._advance(batch))
+                elapsed = self.elapsed + time.monotonic() - mark
                 mark = time.monotonic()
+                # All processes must see the same clock, or they would not stop at the same step.
+                self.elapsed = elapsed if config.steps else self.world.from_first(elapsed)
                 bar.update(min(1000, int(1000 * self.progress())) - bar.n)
-                if self.step % _LOG_EVERY == 0:
-                    self._log(figures)
+                if self.step % _LOG_EVERY == 0 and first:
+                    rate = config.learning_rate * self._rate_share()
+                    figures = self.journal.write(self.step, self.elapsed, rate)
                     bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items()})
                 if self.step % config.checkpoint_every == 0:
                     self._save()
         self._save()
+        self.world.barrier()
         self.part.load_state_dict(self.average.state)
         self.model.eval()
 
-    def _advance(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """One step of the optimizer; gives the figures of the batch."""
-        share = learning_rate_share(self.progress(), self.config.warmup)
+    def _rate_share(self) -> float:
+        return learning_rate_share(self.progress(), self.config.warmup, self.config.warmup_from)
+
+    def _advance(self, batch: Batch) -> Figures:
+        """One step of the optimizer, or the part of one that accumulates; gives the figures over all processes."""
+        config = self.config
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * group["lr_share"] * share
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
-            loss, figures = STEPS[self.config.stage](self.model, batch)
-        if self.step % self.config.accumulate == 0:
+            group["lr"] = config.learning_rate * group["lr_share"] * self._rate_share()
+        if self.step % config.accumulate == 0:
             self.optimizer.zero_grad(set_to_none=True)
-        (loss / self.config.accumulate).backward()
+        complete = (self.step + 1) % config.accumulate == 0
+        batch = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
+        with self._unshared(not complete):
+            half = torch.float16 if config.fp16 else torch.bfloat16
+            with torch.autocast(self.device.type, half, enabled=config.bf16 or config.fp16):
+                loss, figures = self.stage(batch)
+            self.scaler.scale(loss / config.accumulate).backward()
         self.step += 1
-        if self.step % self.config.accumulate == 0:
+        if complete:
             self._update()
-        return {"loss": float(loss.detach()), **figures}
+        return self.world.mean({"loss": loss.detach(), **figures})
+
+    def _unshared(self, wanted: bool) -> AbstractContextManager[object]:
+        """Keep gradients to this process until the last batch of a step."""
+        if wanted and isinstance(self.stage, DistributedDataParallel):
+            context: AbstractContextManager[object] = self.stage.no_sync()
+            return context
+        return nullcontext()
 
     def _update(self) -> None:
+        self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.config.clip_norm)
         if torch.isfinite(norm):  # one broken batch must not end a night's run
-            self.optimizer.step()
+            self.scaler.step(self.optimizer)
             self.average.update(self.part)
-
-    def _log(self, figures: dict[str, float]) -> None:
-        row = {"step": self.step, "seconds": round(self.elapsed, 1), **{k: round(v, 5) for k, v in figures.items()}}
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        self.scaler.update()
 
     def _save(self) -> None:
+        if not self.world.first:
+            return
         state: dict[str, Any] = {
             "stage": self.config.stage,
             "part": self.part.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "average": self.average.state,
             "average_count": self.average.count,
+            "figures": self.journal.means,
             "step": self.step,
             "elapsed": self.elapsed,
         }
@@ -150,11 +210,14 @@ class Trainer:
         temporary.replace(self.checkpoint)
 
     def _load(self) -> None:
-        state = _read(self.checkpoint, self.config.stage)
+        state = _read(self.checkpoint, self.config.stage, self.device)
         self.part.load_state_dict(state["part"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.config.fp16 and state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
         self.average.state = state["average"]
         self.average.count = state["average_count"]
+        self.journal.means = state["figures"]
         self.step, self.elapsed = state["step"], state["elapsed"]
 
 
@@ -163,11 +226,11 @@ def load_average(model: DepthModel, stage: str, folder: Path) -> None:
     path = folder / _CHECKPOINT
     if not path.exists():
         raise WeightsError(f"no checkpoint in {folder} to export")
-    trained_part(model, stage).load_state_dict(_read(path, stage)["average"])
+    trained_part(model, stage).load_state_dict(_read(path, stage, _CPU)["average"])
 
 
-def _read(path: Path, stage: str) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+def _read(path: Path, stage: str, device: torch.device) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     if state["stage"] != stage:
         raise WeightsError(f"{path} is of stage {state['stage']}, not {stage}: name another folder")
     return state

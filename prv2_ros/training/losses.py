@@ -28,6 +28,46 @@ def log_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
     return sample_mean((log_pred - torch.where(valid, log_true, 0.0)).abs(), valid)
 
 
+def silog(log_pred: Tensor, log_true: Tensor, *, pooled: bool = False) -> Tensor:
+    """SILog as PatchRefiner V2 has it (arXiv 2501.01121): 10 sqrt(var(g) + 0.15 mean(g)^2), g the log error.
+
+    Args:
+        log_pred: log metres.
+        log_true: log metres, not finite where there is no truth.
+        pooled: one variance (unbiased) over all samples together, as the authors' code takes it. By default each sample
+            has its own, so that the loss does not change with the batch's size or its split over processes.
+
+    """
+    valid = torch.isfinite(log_true)
+    if pooled:
+        valid, log_pred, log_true = (x.reshape(1, -1) for x in (valid, log_pred, log_true))
+    error = torch.where(valid, log_pred - torch.where(valid, log_true, 0.0), 0.0).flatten(1)
+    valid = valid.flatten(1)
+    count = valid.sum(1, keepdim=True)
+    mean = error.sum(1, keepdim=True) / count.clamp(min=1)
+    spread = torch.where(valid, error - mean, 0.0).square().sum(1, keepdim=True) / (count - 1).clamp(min=1)
+    square = spread + 0.15 * mean.square()
+    some = square > 0  # a sample without truth lies at 0, where the root has no slope
+    return 10 * torch.where(some, torch.sqrt(torch.where(some, square, 1.0)), 0.0).mean()
+
+
+def laplace_nll(log_pred: Tensor, log_true: Tensor, log_scale: Tensor) -> Tensor:
+    """Negative log-likelihood of the log error under a Laplace distribution of predicted scale b, less log 2.
+
+    |error| / b + log b, least at b = |error| (Kendall and Gal, arXiv 1703.04977, with the heavier tail that depth
+    edges ask for).
+
+    Args:
+        log_pred: log metres.
+        log_true: log metres, not finite where there is no truth.
+        log_scale: log b, b in units of log depth.
+
+    """
+    valid = torch.isfinite(log_true)
+    error = (log_pred - torch.where(valid, log_true, 0.0)).abs()
+    return sample_mean(error * torch.exp(-log_scale) + log_scale, valid)
+
+
 def scale_invariant(log_pred: Tensor, log_true: Tensor) -> Tensor:
     """Mean absolute deviation of the log error from its mean over the sample: the shape without the scale."""
     valid = torch.isfinite(log_true)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.data.frames import Frame
-from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
+from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 from prv2_ros.training.coarse_maps import CoarseTile
 
 F_RANGE_PX = (180.0, 1150.0)
@@ -78,7 +78,10 @@ class TileSample:
     """(h, w) natural log of metres; inf for sky."""
 
     log_coarse: NDArray[np.float32]
-    """(h, w) what the coarse network says."""
+    """(h / 4, w / 4) what the coarse network says."""
+
+    log_scale: NDArray[np.float32]
+    """(h / 4, w / 4) natural log of the error that it expects."""
 
     features: NDArray[np.float32]
     """(C, h / 8, w / 8) its features."""
@@ -92,20 +95,19 @@ def tile_sample(tile: Frame, coarse: CoarseTile, size_hw: tuple[int, int], rng: 
     y, x = v * FEATURE_STRIDE, u * FEATURE_STRIDE
     image: NDArray[Any] = tile.image[y : y + h, x : x + w]
     log_depth: NDArray[Any] = log_truth(tile.depth_m[y : y + h, x : x + w])
+    cells = tuple(slice(n // DEPTH_STRIDE, (n + m) // DEPTH_STRIDE) for n, m in ((y, h), (x, w)))
     # What the refiner mends does not depend on the scale of the whole, which the coarse network gets wrong anyway.
-    log_coarse: NDArray[Any] = coarse.log_depth[y : y + h, x : x + w] + np.float32(rng.normal(0, 0.15))
+    log_coarse: NDArray[Any] = coarse.log_depth[cells] + np.float32(rng.normal(0, 0.15))
+    log_scale: NDArray[Any] = coarse.log_scale[cells]
     features: NDArray[Any] = coarse.features[:, v : v + h // FEATURE_STRIDE, u : u + w // FEATURE_STRIDE]
     if rng.uniform() < 0.5:
-        image, log_depth, log_coarse, features = (
-            image[:, ::-1],
-            log_depth[:, ::-1],
-            log_coarse[:, ::-1],
-            features[..., ::-1],
-        )
+        image, features = image[:, ::-1], features[..., ::-1]
+        log_depth, log_coarse, log_scale = log_depth[:, ::-1], log_coarse[:, ::-1], log_scale[:, ::-1]
     return TileSample(
         image=recolour(np.ascontiguousarray(image), rng),
         log_depth=np.ascontiguousarray(log_depth),
         log_coarse=np.ascontiguousarray(log_coarse, np.float32),
+        log_scale=np.ascontiguousarray(log_scale),
         features=np.ascontiguousarray(features),
     )
 

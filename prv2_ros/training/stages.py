@@ -1,4 +1,4 @@
-"""What each stage trains and minimises."""
+"""What each stage minimises."""
 
 from __future__ import annotations
 
@@ -7,98 +7,192 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from prv2_ros.network.align import crop_aligned, upsample_to
+from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.model import DepthModel
+from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
 from prv2_ros.training import losses
+from prv2_ros.training.alignment import ssigm, ssigm_local
 from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.consistency import consistency_error, consistency_loss
 from prv2_ros.training.feed import Batch
+from prv2_ros.training.parts import parameter_groups, set_training_mode, trained_part
 
-Figures = dict[str, float]
-Step = Callable[[DepthModel, Batch], tuple[Tensor, Figures]]
+__all__ = ["STEPS", "StageModule", "coarse_step", "parameter_groups", "set_training_mode", "trained_part"]
+
+Figures = dict[str, Tensor]
+"""Scalars without gradient, by name."""
+
+Step = Callable[[DepthModel, Batch, TrainConfig], tuple[Tensor, Figures]]
+
+_DEFAULTS = TrainConfig()
+
+_NO_LOG_DEPTH = 1.6
+"""Coarse log depth in place of one: the mean over the training scenes, which the refiner's input takes for zero."""
 
 
-def coarse_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
+def coarse_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
     """Loss of the coarse network on whole images: metric log depth, shape, gradients, sky."""
-    image = batch["image"].float().div_(255).contiguous(memory_format=torch.channels_last)
     truth = batch["log_depth"]
-    log_pred = model.predict_coarse(image, batch["f_px"]).log_depth_B1hw
+    coarse = model.predict_coarse(_unit(batch["image"]), batch["f_px"])
+    log_pred = coarse.log_depth_B1hw
     metric, shape = losses.log_l1(log_pred, truth), losses.scale_invariant(log_pred, truth)
     edges, sky = losses.gradient(log_pred, truth), losses.sky(log_pred, truth)
     total = metric + 0.5 * shape + 0.5 * edges + 0.2 * sky
-    return total, {
-        "log_l1": float(metric.detach()),
-        "shape": float(shape.detach()),
-        "grad": float(edges.detach()),
-        "sky": float(sky.detach()),
-    }
+    figures = {"log_l1": metric, "shape": shape, "grad": edges, "sky": sky}
+    if config.likelihood:
+        figures["nll"] = _likelihood(log_pred, truth, coarse.log_scale_B1hw)
+        total = total + config.likelihood * figures["nll"]
+    return total, _detached(figures)
 
 
-def refiner_step(model: DepthModel, batch: Batch) -> tuple[Tensor, Figures]:
+def noise_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
+    """Loss of the refiner alone: noise for coarse features and no coarse depth, so that it learns to read the image.
+
+    PatchRefiner V2 (arXiv 2501.01121) calls this noisy pretraining; the gates learn to tell what helps from noise.
+    """
+    image, truth = _unit(batch["image"]), batch["log_depth"]
+    cells = (image.shape[-2] // DEPTH_STRIDE, image.shape[-1] // DEPTH_STRIDE)
+    log_coarse = image.new_full((len(image), 1, *cells), _NO_LOG_DEPTH)
+    refined = model.refine(image, log_coarse, batch["features"], torch.zeros_like(log_coarse))
+    shape, edges = losses.silog(refined.log_depth_B1HW, truth), losses.gradient(refined.log_depth_B1HW, truth)
+    return shape + config.gradient * edges, _detached({"silog": shape, "grad": edges})
+
+
+def refiner_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
     """Loss of the refiner on native tiles, the coarse network held fixed; edges count more.
 
     What a tile shows cannot mend the scale of the whole picture, so the truth is moved onto the coarse depth's median
     first: otherwise the scale's error drowns that of the edges.
     """
-    log_coarse = batch["log_coarse"]
+    image = _unit(batch["image"])
+    log_coarse = upsample_to(batch["log_coarse"], (image.shape[-2], image.shape[-1]))
     truth = losses.align_offset(batch["log_depth"], log_coarse)
-    image = batch["image"].float().div_(255).contiguous(memory_format=torch.channels_last)
-    log_pred = model.refine(image, log_coarse, batch["features"])
+    log_pred = model.refine(image, batch["log_coarse"], batch["features"], batch["log_scale"]).log_depth_B1HW
     valid = torch.isfinite(truth)
     near = valid & (losses.edge_weight(truth) > 0)
     filled = torch.where(valid, truth, 0.0)
     error, before = (log_pred - filled).abs(), (log_coarse - filled).abs()
     everywhere, at_edges = losses.sample_mean(error, valid), losses.sample_mean(error, near)
+    before_everywhere, before_at_edges = losses.sample_mean(before, valid), losses.sample_mean(before, near)
     total = everywhere + at_edges + losses.gradient(log_pred, truth, scales=3) + 0.2 * losses.sky(log_pred, truth)
     # Relative to what was wrong before: one hopeless scene must not outweigh ten that can be mended.
-    total = total / (losses.sample_mean(before, valid) + losses.sample_mean(before, near) + 0.05)
-    return total, {
-        "all": float(everywhere.detach()),
-        "all_coarse": float(losses.sample_mean(before, valid)),
-        "edge": float(at_edges.detach()),
-        "edge_coarse": float(losses.sample_mean(before, near)),
-    }
+    total = total / (before_everywhere + before_at_edges + 0.05)
+    return total, _detached(
+        {"all": everywhere, "all_coarse": before_everywhere, "edge": at_edges, "edge_coarse": before_at_edges}
+    )
 
 
-STEPS: dict[str, Step] = {"coarse": coarse_step, "refiner": refiner_step}
+def end_to_end_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
+    """Loss of the whole model on native patches: SILog, gradients, sky; overlapping patches may be asked to agree."""
+    coarse, refined = _whole(model, batch)
+    truth, log_pred = batch["patch_log_depth"], refined.log_depth_B1HW
+    figures = {"silog": losses.silog(log_pred, truth), "grad": losses.gradient(log_pred, truth)}
+    total = figures["silog"] + config.gradient * figures["grad"] + 0.2 * losses.sky(log_pred, truth)
+    return _with_options(total, figures, batch, config, coarse, refined)
 
 
-def trained_part(model: DepthModel, stage: str) -> nn.Module:
-    """Give the module that a stage changes."""
-    return model.coarse if stage == "coarse" else model.refiner
+def real_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
+    """Loss of the whole model on real pictures: SILog on the sparse truth, SSIGM on the pseudo label.
 
-
-def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
-    """Put the stage's part in training mode and fix the frozen layers of its encoder.
-
-    The first layers (edges and colours) transfer as they are; at full resolution their gradients cost the most.
+    In log depth, as the network answers, so that a far wall does not outweigh a near person.
     """
-    model.eval()
-    part = trained_part(model, config.stage)
-    part.train()
-    encoder = part.get_submodule("encoder")
-    for name, parameter in encoder.named_parameters():
-        if any(name.startswith(f"body.{frozen}") for frozen in config.frozen):
-            parameter.requires_grad_(False)
-    for module in encoder.modules():
-        if config.fixed_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
-            module.requires_grad_(False)  # the bias too: asking for its gradient alone costs as much as both
+    coarse, refined = _whole(model, batch)
+    log_pred, label = refined.log_depth_B1HW, batch["patch_label"]
+    figures = {
+        "silog": losses.silog(log_pred, batch["patch_log_depth"]),
+        "ssigm": ssigm_local(log_pred, label, config.window_px) if config.window_px else ssigm(log_pred, label),
+    }
+    total = figures["silog"] + config.pseudo * figures["ssigm"]
+    return _with_options(total, figures, batch, config, coarse, refined)
 
 
-def parameter_groups(model: DepthModel, config: TrainConfig) -> list[dict[str, object]]:
-    """Parameters of the stage: the pretrained encoder learns more slowly, norms and biases do not decay."""
-    part = trained_part(model, config.stage)
-    groups = []
-    for encoder in (True, False):
-        for decays in (True, False):
-            chosen = [
-                p
-                for name, p in part.named_parameters()
-                if p.requires_grad and name.startswith("encoder.") == encoder and (p.ndim > 1) == decays
-            ]
-            groups.append(
-                {
-                    "params": chosen,
-                    "lr_share": config.encoder_rate if encoder else 1.0,
-                    "weight_decay": config.weight_decay if decays else 0.0,
-                }
-            )
-    return groups
+def confidence_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
+    """Likelihood of the predicted error scales: the coarse network's on whole pictures, the refiner's on patches."""
+    coarse, refined = _whole(model, batch)
+    whole = losses.laplace_nll(*_at_truth(coarse.log_depth_B1hw, batch["log_depth"], coarse.log_scale_B1hw))
+    patch = losses.laplace_nll(*_at_truth(refined.log_depth_B1HW, batch["patch_log_depth"], refined.log_scale_B1hw))
+    return whole + patch, _detached({"nll_coarse": whole, "nll": patch})
+
+
+STEPS: dict[str, Step] = {
+    "coarse": coarse_step,
+    "noise": noise_step,
+    "refiner": refiner_step,
+    "end_to_end": end_to_end_step,
+    "real": real_step,
+    "confidence": confidence_step,
+}
+
+
+class StageModule(nn.Module):
+    """A model whose forward pass is a stage's loss, as DistributedDataParallel wants it."""
+
+    def __init__(self, model: DepthModel, config: TrainConfig) -> None:
+        """Wrap; parameters are shared with the model."""
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Figures]:
+        """Loss and figures of a batch."""
+        return STEPS[self.config.stage](self.model, batch, self.config)
+
+
+def _unit(image: Tensor) -> Tensor:
+    """RGB bytes to 0..1 in channels-last memory."""
+    return image.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def _whole(model: DepthModel, batch: Batch) -> tuple[CoarseOutput, RefinedTile]:
+    """Run the coarse network on the pictures and the refiner on their patches."""
+    coarse = model.predict_coarse(_unit(batch["image"]), batch["f_px"])
+    patches = _unit(batch["patches"])
+    count = len(patches) // len(batch["image"])
+
+    def crop(map_BChw: Tensor, stride: int) -> Tensor:
+        cells = (patches.shape[-2] // stride, patches.shape[-1] // stride)
+        return crop_aligned(map_BChw.float().repeat_interleave(count, 0), batch["boxes"], (1, 1), cells)
+
+    refined = model.refine(
+        patches,
+        crop(coarse.log_depth_B1hw, DEPTH_STRIDE),
+        crop(coarse.features_BChw, FEATURE_STRIDE),
+        crop(coarse.log_scale_B1hw, DEPTH_STRIDE),
+    )
+    return coarse, refined
+
+
+def _with_options(
+    total: Tensor,
+    figures: Figures,
+    batch: Batch,
+    config: TrainConfig,
+    coarse: CoarseOutput,
+    refined: RefinedTile,
+) -> tuple[Tensor, Figures]:
+    """Add the losses that the config may ask for; the disagreement of patches that overlap is always reported."""
+    if config.patches != "single":
+        corners = batch["corners"]
+        groups = refined.log_depth_B1HW.unflatten(0, corners.shape[:2])
+        figures["disagreement"] = consistency_error(groups.detach(), corners)
+        if config.consistency:
+            figures["consistency"] = consistency_loss(groups, corners)
+            total = total + config.consistency * figures["consistency"]
+    if config.likelihood:
+        whole = _likelihood(coarse.log_depth_B1hw, batch["log_depth"], coarse.log_scale_B1hw)
+        figures["nll"] = _likelihood(refined.log_depth_B1HW, batch["patch_log_depth"], refined.log_scale_B1hw)
+        total = total + config.likelihood * (whole + figures["nll"])
+    return total, _detached(figures)
+
+
+def _likelihood(log_pred: Tensor, truth: Tensor, log_scale: Tensor) -> Tensor:
+    """Likelihood that trains the scale alone: a depth that is unsure must not count less."""
+    return losses.laplace_nll(*_at_truth(log_pred.detach(), truth, log_scale))
+
+
+def _at_truth(log_pred: Tensor, truth: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return log_pred, truth, upsample_to(log_scale, (truth.shape[-2], truth.shape[-1]))
+
+
+def _detached(figures: Figures) -> Figures:
+    return {name: value.detach() for name, value in figures.items()}

@@ -23,10 +23,6 @@ def _benchmark() -> ModuleType:
 def test_the_readme_has_every_row_as_counted() -> None:
     benchmark = _benchmark()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = [benchmark.own_row(), *benchmark.published_rows()]
     assert benchmark.HEADER in readme
-    for row in rows:
-        assert str(row) in readme, f"README has no row {row}: run python benchmarks/models.py"
-    own, published = rows[0], rows[1]
-    assert 40 * (own.coarse_gflop + own.refiner_gflop) < published.coarse_gflop + published.refiner_gflop
-    assert 1100 < published.refiner_gflop / 16 < 1170, "the paper's patch takes 1160 GFLOP"
+    for row in benchmark.rows().values():
+        assert row in readme, f"README has no row {row}: run python benchmarks/models.py"

@@ -229,7 +229,7 @@ def test_a_distorted_camera_is_rectified_as_in_the_node(tmp_path: Path) -> None:
     seen: list[np.ndarray] = []
 
     class Watching(bag_samples.ScaledTruth):
-        def infer(self, image_rgb: np.ndarray, camera: Any = None) -> Any:
+        def infer(self, image_rgb: np.ndarray, camera: Any = None, *, confidence: bool = False) -> Any:
             assert not camera.is_distorted
             seen.append(image_rgb)
             return super().infer(image_rgb, camera)

@@ -12,10 +12,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from prv2_ros.errors import ConfigError, WeightsError
+from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.inference import load as loading
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.load import load_engine
 from prv2_ros.inference.published import PublishedEngine
+from prv2_ros.network.coarse_lite import CoarseLite
+from prv2_ros.network.coarse_own import CoarseLiteMaps
 from prv2_ros.network.reference_keys import own_name
 from prv2_ros.network.refiner_published import build_published_refiner
 
@@ -119,3 +122,28 @@ def test_the_right_hash_is_accepted(tmp_path: Path) -> None:
     values["refiner"]["sha256"] = hashlib.sha256((tmp_path / "refiner.safetensors").read_bytes()).hexdigest()
     path.write_text(yaml.safe_dump(values))
     assert isinstance(load_engine(str(path), "cpu"), PublishedEngine)
+
+
+def _own_coarse(folder: Path, **coarse: object) -> Path:
+    """A published refiner over our own coarse network, with random weights, as files."""
+    torch.manual_seed(0)
+    maps = CoarseLiteMaps(CoarseLite(), 16)
+    save_file({k: v.contiguous() for k, v in maps.projection.state_dict().items()}, folder / "projection.safetensors")
+    described = {"network": "coarse_lite", "weights": "default", "projection": "projection.safetensors"}
+    return _write_model(folder, coarse=described | coarse)
+
+
+def test_our_own_coarse_network_under_the_published_refiner(tmp_path: Path) -> None:
+    engine = load_engine(str(_own_coarse(tmp_path)), "cpu")
+    image = np.random.default_rng(1).integers(0, 255, (96, 128, 3), np.uint8)
+    wide, tele = (engine.infer(image, CameraModel.from_fov(128, 96, fov)) for fov in (80, 40))
+    ratio = np.tan(np.radians(40)) / np.tan(np.radians(20))
+    np.testing.assert_allclose(tele.coarse_depth_m, wide.coarse_depth_m * ratio, rtol=1e-4)
+    assert wide.depth_m.shape == (96, 128)
+
+
+def test_a_projection_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"coarse.projection is empty: name the file"):
+        load_engine(str(_own_coarse(tmp_path, projection=None)), "cpu")
+    with pytest.raises(WeightsError, match=r"refiner.safetensors holds no projection"):
+        load_engine(str(_own_coarse(tmp_path, projection="refiner.safetensors")), "cpu")

@@ -39,7 +39,8 @@ def test_samples_of_a_batch_do_not_touch_each_other(model: DepthModel) -> None:
 def test_every_parameter_gets_a_finite_gradient() -> None:
     torch.manual_seed(0)
     coarse = DepthModel().coarse.train()
-    coarse(torch.rand(2, 3, 64, 64), torch.tensor([300.0, 500.0])).log_depth_B1hw.sum().backward()
+    found = coarse(torch.rand(2, 3, 64, 64), torch.tensor([300.0, 500.0]))
+    (found.log_depth_B1hw.sum() + found.log_scale_B1hw.sum()).backward()
     for name, parameter in coarse.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name

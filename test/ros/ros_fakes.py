@@ -30,18 +30,22 @@ class PlaneEngine:
     device = "cpu"
     model_name = "plane"
 
-    def __init__(self, depth_m: float = 2.0, delay_s: float = 0.0) -> None:
-        self.depth_m, self.delay_s = depth_m, delay_s
+    def __init__(self, depth_m: float = 2.0, delay_s: float = 0.0, confidence: float | None = None) -> None:
+        self.depth_m, self.delay_s, self.confidence = depth_m, delay_s, confidence
+        self.options: dict[str, Any] = {}
         self.calls: list[tuple[np.ndarray, Any]] = []
         self.keep = 4
 
-    def infer(self, image_rgb: np.ndarray, camera: Any) -> DepthResult:
+    def infer(self, image_rgb: np.ndarray, camera: Any, **options: Any) -> DepthResult:
         if min(image_rgb.shape[:2]) < 8:
             raise InputError(f"image of {image_rgb.shape[1]}x{image_rgb.shape[0]} px is too small")
         time.sleep(self.delay_s)
         self.calls = [*self.calls, (image_rgb.copy(), camera)][-self.keep :]
+        self.options = options
         depth = np.full(image_rgb.shape[:2], self.depth_m, np.float32)
-        return DepthResult(depth_m=depth, coarse_depth_m=depth)
+        sure = options["confidence"] and self.confidence is not None
+        confidence = np.full_like(depth, self.confidence) if sure else None
+        return DepthResult(depth_m=depth, coarse_depth_m=depth, confidence=confidence)
 
 
 def image_message(pixels: np.ndarray, encoding: str = "rgb8", *, sec: int = 0, nanosec: int = 0) -> Image:
@@ -81,17 +85,20 @@ class Partner:
     """Publishes the inputs and keeps what the outputs bring."""
 
     KINDS: ClassVar = {"depth/image_rect": Image, "depth/camera_info": CameraInfo, "points": PointCloud2}
+    ASKED_FOR: ClassVar = {"confidence": Image}
+    """Topics that are subscribed only where a test names them."""
 
     def __init__(self, context: Any, *, listen: tuple[str, ...] = tuple(KINDS), keep: bool = True) -> None:
         self.node = Node("partner", context=context)
         self.images = self.node.create_publisher(Image, "image_raw", reliable())
         self.compressed = self.node.create_publisher(CompressedImage, "image_raw/compressed", reliable())
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", reliable())
-        self.received: dict[str, list[Any]] = {topic: [] for topic in (*self.KINDS, "/diagnostics")}
+        self.received: dict[str, list[Any]] = {topic: [] for topic in (*self.KINDS, *self.ASKED_FOR, "/diagnostics")}
         self.arrivals: list[float] = []
         self.keep = keep
         for topic in listen:
-            self.node.create_subscription(self.KINDS[topic], topic, self._keeper(topic), reliable())
+            kind = (self.KINDS | self.ASKED_FOR)[topic]
+            self.node.create_subscription(kind, topic, self._keeper(topic), reliable())
         self.log: list[str] = []
         self.node.create_subscription(Log, "/rosout", self._keep_log, reliable(100))
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._keeper("/diagnostics"), reliable())

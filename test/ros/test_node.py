@@ -77,6 +77,35 @@ def test_distorted_camera_is_rectified_and_said_so() -> None:
         assert engine.calls[1][1].is_distorted
 
 
+def test_confidence_is_published_when_somebody_subscribes() -> None:
+    engine = PlaneEngine(confidence=0.75)
+    with live_node(engine, {"max_latency_ms": 80.0}, listen=("confidence",)) as live:
+        live.wait_ready()
+        live.send_info(info_message(64, 48, d=(-0.2, 0.0, 0.0, 0.0, 0.0)))
+        send(live, image_message(GREY, sec=12, nanosec=34))
+        wait_until(lambda: live.partner.received["confidence"], what="confidence")
+        message = live.partner.received["confidence"][0]
+        assert (message.header.stamp.sec, message.header.stamp.nanosec) == (12, 34)
+        assert (message.encoding, message.height, message.width, message.step) == ("32FC1", 48, 64, 256)
+        values = np.frombuffer(message.data, "<f4")
+        assert set(values[np.isfinite(values)]) == {0.75}
+        assert engine.options == {"confidence": True, "max_latency_ms": 80.0}
+
+
+def test_nobody_asks_for_confidence_and_a_model_without_it_says_so() -> None:
+    engine = PlaneEngine()
+    with live_node(engine, listen=("depth/image_rect",)) as live:
+        live.wait_ready()
+        send(live, image_message(GREY))
+        assert engine.options["confidence"] is False
+    with live_node(engine, listen=("depth/image_rect", "confidence")) as live:
+        live.wait_ready()
+        send(live, image_message(GREY))
+        wait_until(lambda: any("model plane gives none" in line for line in live.partner.log), what="the warning")
+        assert not live.partner.received["confidence"]
+        assert live.counts.errors == 0
+
+
 def test_compressed_images() -> None:
     engine = PlaneEngine()
     with live_node(engine, {"image_transport": "compressed"}) as live:
@@ -173,10 +202,10 @@ def test_info_of_another_aspect_drops_the_frame_and_the_node_lives() -> None:
 
 def test_a_failing_engine_costs_its_frame_only() -> None:
     class Flaky(PlaneEngine):
-        def infer(self, image_rgb: np.ndarray, camera: Any) -> Any:
+        def infer(self, image_rgb: np.ndarray, camera: Any, **options: Any) -> Any:
             if image_rgb[0, 0, 0] == 13:
                 raise RuntimeError("CUDA error: out of luck")
-            return super().infer(image_rgb, camera)
+            return super().infer(image_rgb, camera, **options)
 
     with live_node(Flaky()) as live:
         live.wait_ready()

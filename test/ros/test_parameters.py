@@ -30,7 +30,8 @@ def test_defaults_pass_their_own_checks() -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_each_parameter_is_read_by_the_node(row: parameters.Parameter) -> None:
-    sources = [p.read_text() for p in ROS_FOLDER.glob("*.py") if not p.name.startswith("parameter")]
+    folders = (ROS_FOLDER, ROS_FOLDER.parent / "messages")  # views of an image are made below the node
+    sources = [p.read_text() for f in folders for p in f.glob("*.py") if not p.name.startswith("parameter")]
     assert any(re.search(rf"settings\.{row.field}\b", source) for source in sources)
 
 

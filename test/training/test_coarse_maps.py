@@ -35,11 +35,18 @@ def test_maps_are_what_the_coarse_network_says_there(folder: Path, model: DepthM
     image = torch.from_numpy(scene.overview.image).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
         coarse = model.predict_coarse(image, torch.tensor([scene.overview.camera.fx], dtype=torch.float32))
-    whole = upsample_to(coarse.log_depth_B1hw, scene.native_hw())[0, 0].numpy()
+    # A map of a quarter of the native size: its cells have their centres between the second and third of four pixels.
+    native = scene.native_hw()
+    wholes = {
+        "log_depth": upsample_to(coarse.log_depth_B1hw, native)[0, 0].numpy(),
+        "log_scale": upsample_to(coarse.log_scale_B1hw, native)[0, 0].numpy(),
+    }
     for tile, (x, y, w, h) in zip(sorted(maps), scene.boxes_xywh(), strict=True):
         found = read_coarse_tile(maps[tile])
-        part = whole[round(y) : round(y + h), round(x) : round(x + w)]
-        np.testing.assert_allclose(found.log_depth, part, atol=0.01)
+        for name, whole in wholes.items():
+            part = whole[round(y) : round(y + h), round(x) : round(x + w)]
+            cells = (part[1::4, 1::4] + part[2::4, 1::4] + part[1::4, 2::4] + part[2::4, 2::4]) / 4
+            np.testing.assert_allclose(getattr(found, name), cells, atol=0.01)
         assert found.features.shape == (coarse.features_BChw.shape[1], h // 8, w // 8)
 
 
@@ -60,12 +67,15 @@ def test_a_window_keeps_image_truth_and_maps_together(folder: Path, model: Depth
     path = sorted(maps)[0]
     tile, coarse = read_frame(path), read_coarse_tile(maps[path])
     # With the coarse depth for truth, the two must stay a constant apart wherever the window lies and however it turns.
-    same = tile.__class__(**{**tile.__dict__, "depth_m": np.exp(coarse.log_depth)})
+    same = tile.__class__(
+        **{**tile.__dict__, "depth_m": np.exp(np.kron(coarse.log_depth, np.ones((4, 4), np.float32)))}
+    )
     for seed in range(6):
         sample = tile_sample(same, coarse, (64, 96), np.random.default_rng(seed))
         assert sample.image.shape == (64, 96, 3)
         assert sample.features.shape[1:] == (8, 12)
-        assert np.ptp(sample.log_depth - sample.log_coarse) < 1e-4
+        assert np.ptp(sample.log_depth[::4, ::4] - sample.log_coarse) < 1e-4
+        assert sample.log_scale.shape == (16, 24)
 
 
 def test_folders_without_tiles_are_named(model: DepthModel, tmp_path: Path) -> None:

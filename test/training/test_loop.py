@@ -11,11 +11,10 @@ from prv2_ros.data.frames import Frame, write_frame
 from prv2_ros.data.synthetic import render
 from prv2_ros.errors import InputError, WeightsError
 from prv2_ros.network.model import DepthModel
-from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Feed
 from prv2_ros.training.loop import Average, Trainer, learning_rate_share
-from prv2_ros.training.stages import set_training_mode
+from prv2_ros.training.parts import set_training_mode
 
 
 @pytest.fixture(scope="module")
@@ -88,20 +87,23 @@ def test_fixed_depthwise_kernels_stay_and_the_rest_learns_in_bfloat16(frames: Pa
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     assert not depthwise & changed
     assert {"encoder.body.blocks.3.1.conv_pw.weight", "context.0.0.depthwise.weight", "head.weight"} <= changed
+    assert not any("scale_head" in key for key in changed), "the error's scale has a stage of its own"
 
 
 def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = DepthModel()
     trainer = Trainer(model, _config(tile_scenes, stage="refiner", frozen=(), learning_rate=3e-3), tmp_path)
-    maps = write_coarse_maps(model, trainer.config.data, tmp_path)
+    prepared = trainer.prepare()
     set_training_mode(model, trainer.config)
-    batch = next(iter(Feed(trainer.config, 0, maps)))
+    batch = next(iter(Feed(trainer.config, 0, prepared)))
     first = trainer._advance(batch)
     for _ in range(5):
         last = trainer._advance(batch)
     assert last["loss"] < first["loss"]
-    assert first["all"] == pytest.approx(first["all_coarse"], rel=0.2), "an untrained refiner changes little"
+    assert float(first["all"]) == pytest.approx(float(first["all_coarse"]), rel=0.2), (
+        "an untrained refiner changes little"
+    )
 
 
 def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from golden_tensors import GOLDEN, loss_inputs
 
 from prv2_ros.training import losses
 
@@ -97,3 +99,65 @@ def test_aligned_truth_has_the_predictions_scale() -> None:
         assert torch.equal(torch.isnan(t), torch.isnan(raw))
     empty = torch.full((1, 1, 4, 4), torch.inf)
     assert torch.equal(losses.align_offset(empty, torch.zeros(1, 1, 4, 4)), empty)
+
+
+def test_silog_is_the_authors() -> None:
+    inputs = {name: torch.from_numpy(value) for name, value in loss_inputs().items()}
+    truth = inputs["truth"]
+    log_true = torch.where((truth > 1e-3) & (truth < 80), truth, torch.nan).log()
+    expected = json.loads((GOLDEN / "losses.json").read_text())["silog"]
+    found = losses.silog(inputs["prediction"].log(), log_true, pooled=True)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_silog_by_sample_does_not_change_with_the_split_over_batches() -> None:
+    pred, true = (t.detach() for t in _case())
+    expected = np.mean([10 * math.sqrt(np.var(e, ddof=1) + 0.15 * e.mean() ** 2) for e in _errors()])
+    assert losses.silog(pred, true).item() == pytest.approx(expected, rel=1e-5)
+    halves = [losses.silog(pred[k : k + 1], true[k : k + 1]).item() for k in range(2)]
+    assert np.mean(halves) == pytest.approx(expected, rel=1e-5)
+
+
+def test_silog_punishes_a_common_factor_little() -> None:
+    true = torch.randn(1, 1, 6, 7, generator=torch.Generator().manual_seed(0))
+    assert losses.silog(true, true).item() == 0
+    assert losses.silog(true + 0.3, true).item() == pytest.approx(10 * math.sqrt(0.15) * 0.3, rel=1e-4)
+
+
+def test_laplace_likelihood() -> None:
+    pred, true = _case()
+    log_scale = torch.full_like(true, math.log(0.3))
+    expected = np.mean([np.abs(e).mean() / 0.3 + math.log(0.3) for e in _errors()])
+    assert losses.laplace_nll(pred, true, log_scale).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_laplace_likelihood_is_best_at_the_mean_absolute_error() -> None:
+    pred, true = (t[:1].detach() for t in _case())
+    log_scale = torch.zeros((), requires_grad=True)
+    for _ in range(60):
+        loss = losses.laplace_nll(pred, true, log_scale.expand_as(true))
+        (slope,) = torch.autograd.grad(loss, log_scale)
+        log_scale = (log_scale.detach() - 0.5 * slope).requires_grad_()
+    assert log_scale.exp().item() == pytest.approx(float(np.abs(_errors()[0]).mean()), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["silog", "silog_pooled", "laplace_nll"])
+def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    pred, scale, true = (torch.randn(2, 1, 4, 5, generator=generator, dtype=torch.float64) for _ in range(3))
+    true[0, 0, 0, :2], true[1, 0, 3, 4] = torch.inf, torch.nan
+    pred.requires_grad_()
+    if name == "laplace_nll":
+        assert torch.autograd.gradcheck(lambda p, s: losses.laplace_nll(p, true, s), (pred, scale.requires_grad_()))
+    else:
+        assert torch.autograd.gradcheck(lambda p: losses.silog(p, true, pooled=name == "silog_pooled"), (pred,))
+
+
+def test_likelihood_and_silog_stay_finite_without_truth() -> None:
+    pred, scale = (torch.zeros(1, 1, 8, 8, requires_grad=True) for _ in range(2))
+    true = torch.full((1, 1, 8, 8), math.nan)
+    total = losses.silog(pred, true) + losses.laplace_nll(pred, true, scale)
+    total.backward()
+    assert total.item() == 0
+    assert torch.isfinite(pred.grad).all()
+    assert torch.isfinite(scale.grad).all()

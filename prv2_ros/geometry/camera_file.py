@@ -1,0 +1,122 @@
+"""Calibrations in files: the YAML that camera_calibration writes, a CameraInfo message, or plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
+
+_ASPECT_TOLERANCE = 0.01
+_PINHOLE_MODELS = ("", "none", "plumb_bob", "rational_polynomial", "thin_prism", "tilted_thin_prism")
+_FISHEYE_MODELS = ("equidistant", "fisheye")
+
+
+def fit_camera(camera: CameraModel, width: int, height: int) -> CameraModel:
+    """Scale a calibration to an image of the same shape.
+
+    Raises:
+        InputError: the sides have another ratio, so the image was cut and the calibration does not hold.
+
+    """
+    ratio = (width / height) / (camera.width / camera.height)
+    if abs(ratio - 1) > _ASPECT_TOLERANCE:
+        raise InputError(
+            f"the calibration is for {camera.width}x{camera.height} px and the image has {width}x{height} px, another "
+            "shape: use the calibration of these images"
+        )
+    return camera if (camera.width, camera.height) == (width, height) else camera.resized(width, height)
+
+
+def read_camera_info(path: Path, *, rectified: bool = False) -> CameraModel:
+    """Read a calibration: the YAML that camera_calibration writes, a CameraInfo message as YAML, or either as JSON.
+
+    A flat table of width, height, fx, fy, cx and cy (an ideal camera) is taken, too.
+
+    Args:
+        path: the file; its first document counts.
+        rectified: take the projection matrix P and no distortion, for rectified images.
+
+    Raises:
+        InputError: a file that is not there, not YAML or JSON, or lacks a size or an intrinsic matrix.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else next(iter(yaml.safe_load_all(text)), None)
+    except OSError as error:
+        raise InputError(f"camera file {path} cannot be read: {error.strerror}") from error
+    except (ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"camera file {path} is neither YAML nor JSON: {reason}") from error
+    if not isinstance(content, Mapping):
+        raise InputError(f"camera file {path} holds no table of values: expected camera_calibration's YAML or JSON")
+    try:
+        return _camera_from_fields(content, rectified)
+    except InputError as error:
+        raise InputError(f"camera file {path}: {error}") from error
+
+
+def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> CameraModel:
+    width = _integer(fields, ("image_width", "width"))
+    height = _integer(fields, ("image_height", "height"))
+    if "fx" in fields:
+        fx, fy, cx, cy = (_number(fields, name) for name in ("fx", "fy", "cx", "cy"))
+        return CameraModel(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
+    if rectified:
+        p = _numbers(fields, ("projection_matrix", "p", "P"), 12)
+        return CameraModel(width=width, height=height, fx=p[0], fy=p[5], cx=p[2], cy=p[6])
+    k = _numbers(fields, ("camera_matrix", "k", "K"), 9)
+    if k[0] == 0:
+        raise InputError("the intrinsic matrix is zero: the camera is not calibrated; calibrate it or use --fov")
+    name = str(fields.get("distortion_model") or "").lower()
+    if name not in _PINHOLE_MODELS + _FISHEYE_MODELS:
+        raise InputError(
+            f"distortion_model {name!r} is unknown: expected plumb_bob, rational_polynomial, equidistant or none"
+        )
+    distortion = () if name == "none" else _numbers(fields, ("distortion_coefficients", "d", "D"), None)
+    return CameraModel(
+        width=width,
+        height=height,
+        fx=k[0],
+        fy=k[4],
+        cx=k[2],
+        cy=k[5],
+        distortion=tuple(distortion),
+        fisheye=name in _FISHEYE_MODELS,
+    )
+
+
+def _integer(fields: Mapping[str, Any], names: Sequence[str]) -> int:
+    value = next((fields[n] for n in names if n in fields), None)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(f"{names[0]} is {value!r}: expected a whole number of pixels")
+    return value
+
+
+def _number(fields: Mapping[str, Any], name: str) -> float:
+    value = fields.get(name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise InputError(f"{name} is {value!r}: expected a number of pixels")
+    return float(value)
+
+
+def _numbers(fields: Mapping[str, Any], names: Sequence[str], count: int | None) -> list[float]:
+    """Numbers of a matrix, given flat or as {rows, cols, data}; `count` None allows any number, none included."""
+    value = next((fields[n] for n in names if n in fields), None)
+    if isinstance(value, Mapping):
+        value = value.get("data")
+    if value is None and count is None:
+        return []
+    if isinstance(value, Sequence) and any(isinstance(v, Sequence) and not isinstance(v, str) for v in value):
+        value = [v for row in value for v in row]  # nested rows, as JSON writers like them
+    if not isinstance(value, Sequence) or not all(isinstance(v, (int, float)) for v in value):
+        raise InputError(f"{names[0]} is {value!r}: expected {count if count is not None else 'a list of'} numbers")
+    if count is not None and len(value) != count:
+        raise InputError(f"{names[0]} has {len(value)} numbers: expected {count}")
+    return [float(v) for v in value]

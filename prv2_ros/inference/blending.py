@@ -1,0 +1,44 @@
+"""The maps of one image at its own resolution, into which refined tiles are blended."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prv2_ros.geometry.tiles import Tile, TileGrid
+from prv2_ros.network.align import upsample_to
+from prv2_ros.network.coarse_lite import CoarseOutput
+
+
+class ImageMaps:
+    """Log depth of an (H, W) image: the coarse one, and changed tile by tile where it was refined.
+
+    Tiles add what they change, weighted so that the weights of all tiles sum to one: where a tile is left out, its
+    share of the coarse depth stays, and its neighbours fade into it.
+    """
+
+    def __init__(self, coarse: CoarseOutput, size_hw: tuple[int, int], *, scale: bool) -> None:
+        """Start from the coarse depth; `scale` says whether the expected error is kept, too."""
+        self.log_coarse_HW = upsample_to(coarse.log_depth_B1hw.float(), size_hw)[0, 0]
+        self.log_depth_HW = self.log_coarse_HW.clone()
+        self.log_scale_HW: Tensor | None = None
+        if scale:
+            self._coarse_scale_HW = upsample_to(coarse.log_scale_B1hw.float(), size_hw)[0, 0]
+            self.log_scale_HW = self._coarse_scale_HW.clone()
+
+    def blend(self, tile: Tile, grid: TileGrid, log_depth_hw: Tensor, log_scale_hw: Tensor) -> None:
+        """Take a refined tile: log depth at the tile's resolution, log of its expected error at a lower one."""
+        _add(self.log_depth_HW, self.log_coarse_HW, tile, grid, log_depth_hw)
+        if self.log_scale_HW is not None:
+            full_hw = upsample_to(log_scale_hw[None, None], (grid.y.tile, grid.x.tile))[0, 0]
+            _add(self.log_scale_HW, self._coarse_scale_HW, tile, grid, full_hw)
+
+
+def _add(sum_HW: Tensor, base_HW: Tensor, tile: Tile, grid: TileGrid, value_hw: Tensor) -> None:
+    """Add a tile's weighted difference from the base, over the stretch where its weight is above zero."""
+    (top, bottom), (left, right) = grid.y.used(tile.row), grid.x.used(tile.column)
+    where = slice(top, bottom), slice(left, right)
+    inner = value_hw[top - tile.y : bottom - tile.y, left - tile.x : right - tile.x] - base_HW[where]
+    rows = torch.from_numpy(grid.y.weights[tile.row][top - tile.y : bottom - tile.y]).to(value_hw.device)
+    columns = torch.from_numpy(grid.x.weights[tile.column][left - tile.x : right - tile.x]).to(value_hw.device)
+    sum_HW[where].addcmul_(inner.mul_(rows[:, None]), columns[None, :])

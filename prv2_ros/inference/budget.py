@@ -1,0 +1,80 @@
+"""Anytime inference: which tiles are worth refining first, and how many fit into a latency budget.
+
+Shapes: H and W image pixels, h and w cells of a coarse map.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Sequence
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from prv2_ros.geometry.tiles import Tile, TileGrid
+from prv2_ros.network.align import upsample_to
+from prv2_ros.network.coarse_lite import CoarseOutput
+
+Region = tuple[int, int, int, int]
+"""A region of interest in the image: left, top, width, height (px)."""
+
+_REMEMBERED = 31
+
+
+class CostModel:
+    """Time that a piece of work takes, predicted from the same work in the past (median of the last ones)."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Hashable, deque[float]] = {}
+
+    def observe(self, work: Hashable, time_ms: float) -> None:
+        """Take a measured time (ms)."""
+        self._seen.setdefault(work, deque(maxlen=_REMEMBERED)).append(time_ms)
+
+    def predict(self, work: Hashable) -> float:
+        """Time (ms) that the work will take; 0 for what was never measured, so that it is tried and then known."""
+        seen = self._seen.get(work)
+        return median(seen) if seen else 0.0
+
+
+def gain_map(coarse: CoarseOutput) -> Tensor:
+    """How much refining is worth at each cell of the coarse features, (h, w): steep where it is unsure.
+
+    The refiner moves depth across edges, so that its gain is the smear of an edge: the spread of the coarse log depth
+    over a neighbourhood, weighed by the coarse network's own expectation of its error.
+    """
+    size_hw = (coarse.features_BChw.shape[-2], coarse.features_BChw.shape[-1])
+    log_depth = upsample_to(coarse.log_depth_B1hw.float(), size_hw)
+    spread = F.max_pool2d(log_depth, 3, 1, 1) + F.max_pool2d(-log_depth, 3, 1, 1)
+    gain: Tensor = (spread * torch.exp(coarse.log_scale_B1hw.float()))[0, 0]
+    return gain
+
+
+def rank_tiles(
+    grid: TileGrid, image_hw: tuple[int, int], gain_hw: Tensor, regions: Sequence[Region] = ()
+) -> list[Tile]:
+    """Order tiles by what refining them is worth: those that touch a region of interest first, then by gain.
+
+    Args:
+        grid: tiles of an image of `image_hw` px.
+        image_hw: height and width of the image (px).
+        gain_hw: gain a cell, over the whole image.
+        regions: regions of interest; parts outside the image count for nothing.
+
+    """
+    rows, columns = gain_hw.shape
+    total = F.pad(gain_hw.double().cumsum(0).cumsum(1), (1, 0, 1, 0)).cpu()  # summed-area table
+
+    def gain(tile: Tile) -> float:
+        (top, bottom), (left, right) = grid.y.used(tile.row), grid.x.used(tile.column)
+        y0, y1 = (round(y * rows / image_hw[0]) for y in (top, bottom))
+        x0, x1 = (round(x * columns / image_hw[1]) for x in (left, right))
+        return float(total[y1, x1] - total[y0, x1] - total[y1, x0] + total[y0, x0])
+
+    def wanted(tile: Tile) -> bool:
+        (top, bottom), (left, right) = grid.y.used(tile.row), grid.x.used(tile.column)
+        return any(x < right and left < x + w and y < bottom and top < y + h for x, y, w, h in regions)
+
+    return sorted(grid, key=lambda tile: (not wanted(tile), -gain(tile)))

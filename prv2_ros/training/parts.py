@@ -1,0 +1,83 @@
+"""Which parameters a stage trains, and how fast."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from prv2_ros.errors import ConfigError
+from prv2_ros.network.encoder import ImageEncoder
+from prv2_ros.network.model import DepthModel
+from prv2_ros.training.config import WHOLE_MODEL, TrainConfig
+
+_SCALE_HEAD = "scale_head"  # in the name of every parameter that predicts an error scale and nothing else
+
+
+def trained_part(model: DepthModel, stage: str) -> nn.Module:
+    """Give the module that a stage changes."""
+    if stage in WHOLE_MODEL:
+        return model
+    return model.coarse if stage == "coarse" else model.refiner
+
+
+def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
+    """Put the stage's part in training mode; all else, and what the config says, is fixed.
+
+    The encoder's first layers (edges and colours) transfer as they are; at full resolution their gradients cost the
+    most. Norms of the coarse network keep their statistics where the whole model is trained: a step then sees few
+    whole pictures.
+    """
+    model.eval().requires_grad_(False)
+    if config.stage == "confidence":
+        _train_scale_heads(model)
+        return
+    part = trained_part(model, config.stage)
+    part.train().requires_grad_(True)
+    if part is model:
+        model.coarse.eval()
+    for encoder in (module for module in part.modules() if isinstance(module, ImageEncoder)):
+        _freeze(encoder, config)
+    if not config.likelihood or config.stage in ("noise", "refiner"):
+        for name, parameter in part.named_parameters():
+            if _SCALE_HEAD in name:
+                parameter.requires_grad_(False)
+
+
+def _train_scale_heads(model: DepthModel) -> None:
+    heads = [parameter for name, parameter in model.named_parameters() if _SCALE_HEAD in name]
+    if not heads:
+        raise ConfigError("stage confidence: this model predicts no error scale")
+    for parameter in heads:
+        parameter.requires_grad_(True)
+
+
+def _freeze(encoder: ImageEncoder, config: TrainConfig) -> None:
+    for name, parameter in encoder.named_parameters():
+        if any(name.startswith(f"body.{frozen}") for frozen in config.frozen):
+            parameter.requires_grad_(False)
+    for module in encoder.modules():
+        if config.fixed_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.requires_grad_(False)  # the bias too: asking for its gradient alone costs as much as both
+
+
+def parameter_groups(model: DepthModel, config: TrainConfig) -> list[dict[str, object]]:
+    """Parameters that learn, by rate: pretrained parts learn more slowly, norms and biases do not decay."""
+    part = trained_part(model, config.stage)
+    rates = {"encoder": config.encoder_rate, "rest": 1.0}
+    if part is model and config.stage != "confidence":
+        rates["coarse"] = config.coarse_rate
+    learning = [(_kind(name, rates), p) for name, p in part.named_parameters() if p.requires_grad]
+    return [
+        {
+            "params": [p for of_kind, p in learning if of_kind == kind and (p.ndim > 1) == decays],
+            "lr_share": rate,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for kind, rate in rates.items()
+        for decays in (True, False)
+    ]
+
+
+def _kind(name: str, rates: dict[str, float]) -> str:
+    if "coarse" in rates and name.startswith("coarse."):
+        return "coarse"
+    return "encoder" if name.removeprefix("refiner.").startswith("encoder.") else "rest"

@@ -1,0 +1,78 @@
+"""Dense depth that a trained model gives for the pictures of the real domain, computed once.
+
+The truth of real pictures is sparse and blind at edges; the depth of a model trained on exact scenes is dense, with
+good edges and an unsure scale (PatchRefiner V2, arXiv 2501.01121).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from prv2_ros.data.frames import Frame, decode_depth, encode_depth
+from prv2_ros.errors import InputError
+from prv2_ros.training.sources import list_items
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """A trained model that labels pictures."""
+
+    name: str
+    """Names the labels' folder: other weights need another name."""
+
+    predict: Callable[[Frame], NDArray[np.float32]]
+    """Depth (H, W) in metres of a frame, at its size; whatever is not finite is no label."""
+
+
+LabelKey = tuple[int, str]
+"""Number of the source and name of the item."""
+
+
+def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path) -> dict[LabelKey, Path]:
+    """Compute the label of every picture in the sources, or keep those that are there.
+
+    Args:
+        teacher: a trained model.
+        sources: as `list_items` takes them.
+        output: where to write, in a subfolder of the teacher's name.
+
+    Returns:
+        File of each picture's label.
+
+    Raises:
+        InputError: no sources, or one that holds no pictures.
+
+    """
+    if not sources:
+        raise InputError("the real stage needs --data: folders or data sets of real pictures with their truth")
+    place = output / f"pseudo_labels_{teacher.name}"
+    place.mkdir(parents=True, exist_ok=True)
+    items = {(k, item.name): item for k, source in enumerate(sources) for item in list_items(source)}
+    files = {key: place / f"{key[0]}_{key[1].replace('/', '__')}.png" for key in items}
+    for key, item in tqdm(items.items(), desc="pseudo labels", unit="picture"):
+        if not files[key].exists():
+            _write(files[key], teacher.predict(item.read()))
+    return files
+
+
+def read_pseudo_label(path: Path) -> NDArray[np.float32]:
+    """Depth (H, W) in metres of one label; inf where there is none."""
+    code = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if code is None:
+        raise InputError(f"pseudo label {path} cannot be read: delete it, and it is computed again")
+    return decode_depth(np.asarray(code, np.uint16))
+
+
+def _write(path: Path, depth_m: NDArray[np.float32]) -> None:
+    _, png = cv2.imencode(".png", encode_depth(depth_m), [cv2.IMWRITE_PNG_COMPRESSION, 2])
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
+    temporary.write_bytes(png.tobytes())
+    temporary.replace(path)

@@ -1,0 +1,87 @@
+"""Where training pictures come from: folders of frames and of tile scenes, or rendered as training goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from prv2_ros.data import tiles
+from prv2_ros.data.frames import Frame, list_frames, read_frame
+from prv2_ros.data.synthetic import render
+from prv2_ros.data.tiles import TileScene, read_tile_scene
+
+_ONLINE_SEED = 100_000_000  # away from the seeds that are held aside
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One picture of a source; reading is put off until a worker process needs it."""
+
+    name: str
+    """Unlike the names of the source's other items."""
+
+    read: Callable[[], Frame]
+    """The whole picture with its truth."""
+
+    read_scene: Callable[[], TileScene]
+    """The whole picture and what is known of its native pixels, which may be the same."""
+
+
+def list_items(source: str) -> list[Item]:
+    """Items of a source, in order of name.
+
+    Args:
+        source: a folder that `prv2 synth` wrote, with or without `--tiles`.
+
+    Raises:
+        InputError: the folder is missing or holds no frames.
+
+    """
+    # NAME-K.json is a tile of NAME: its principal point lies far from its centre, so it is no picture of its own.
+    paths = [path for path in list_frames(Path(source)) if "-" not in path.stem]
+    return [Item(name=path.stem, read=partial(read_frame, path), read_scene=partial(_scene, path)) for path in paths]
+
+
+def whole_scene(frame: Frame) -> TileScene:
+    """Take a frame for a scene: all of its pixels are native."""
+    return TileScene(overview=frame, tiles=(frame,))
+
+
+def _scene(path: Path) -> TileScene:
+    if next(path.parent.glob(f"{path.stem}-*.json"), None) is None:
+        return whole_scene(read_frame(path))
+    return read_tile_scene(path)
+
+
+class Draw:
+    """Draws items at random from sources, each by its share, or renders a picture where there are no sources."""
+
+    def __init__(self, sources: tuple[str, ...], shares: tuple[float, ...] = ()) -> None:
+        """List every source."""
+        self.sources = sources
+        self.shares = np.asarray(shares or [1.0] * len(sources))
+        self.relist()
+
+    def relist(self) -> None:
+        """Look again: folders may grow while training runs."""
+        self.items = [list_items(source) for source in self.sources]
+
+    def item(self, rng: np.random.Generator) -> tuple[int, Item]:
+        """Draw an item; gives the number of its source, too (-1 for a picture that is rendered)."""
+        if not self.sources:
+            return -1, _rendered(_ONLINE_SEED + int(rng.integers(2**40)))
+        source = int(rng.choice(len(self.items), p=self.shares / self.shares.sum()))
+        return source, self.items[source][int(rng.integers(len(self.items[source])))]
+
+
+def _rendered(seed: int) -> Item:
+    return Item(name=str(seed), read=partial(_frame_of, seed), read_scene=partial(tiles.render, seed, 1))
+
+
+def _frame_of(seed: int) -> Frame:
+    made = render(seed, 480, 320)
+    return Frame(name="online", image=made.image, depth_m=made.depth_m, camera=made.camera, kind=made.kind)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prv2_ros.geometry.tiles import tile_grid
+from prv2_ros.inference.budget import CostModel, gain_map, rank_tiles
+from prv2_ros.network.coarse_lite import CoarseOutput
+
+GRID = tile_grid(480, 640, max_tile=192, overlap=32)
+
+
+def test_unknown_work_costs_nothing_and_known_work_its_median() -> None:
+    costs = CostModel()
+    assert costs.predict("a") == 0
+    for time_ms in (3.0, 100.0, 4.0):
+        costs.observe("a", time_ms)
+    assert costs.predict("a") == 4
+    assert costs.predict("b") == 0
+
+
+def test_old_times_are_forgotten() -> None:
+    costs = CostModel()
+    for _ in range(100):
+        costs.observe("a", 1.0)
+    for _ in range(31):
+        costs.observe("a", 9.0)
+    assert costs.predict("a") == 9
+
+
+def test_the_tile_over_the_gain_comes_first() -> None:
+    gain = torch.zeros(48, 64)
+    gain[40, 60] = 1.0  # at pixel (405, 605) of the image
+    first = rank_tiles(GRID, (480, 640), gain)[0]
+    (top, bottom), (left, right) = GRID.y.used(first.row), GRID.x.used(first.column)
+    assert top <= 405 < bottom
+    assert left <= 605 < right
+
+
+def test_regions_of_interest_come_before_gain() -> None:
+    gain = torch.zeros(48, 64)
+    gain[:, 32:] = 1.0
+    ranked = rank_tiles(GRID, (480, 640), gain, regions=[(10, 10, 5, 5)])
+    assert (ranked[0].row, ranked[0].column) == (0, 0)
+    assert rank_tiles(GRID, (480, 640), gain, regions=[(-50, -50, 20, 20)])[0] != ranked[0]
+
+
+@given(st.integers(0, 10_000))
+def test_every_tile_is_ranked_once_and_by_falling_gain(seed: int) -> None:
+    gain = torch.rand(30, 40, generator=torch.Generator().manual_seed(seed))
+    ranked = rank_tiles(GRID, (480, 640), gain)
+    assert sorted(ranked, key=lambda t: (t.row, t.column)) == list(GRID)
+
+    def total(tile) -> float:
+        (top, bottom), (left, right) = GRID.y.used(tile.row), GRID.x.used(tile.column)
+        return float(gain[round(top / 16) : round(bottom / 16), round(left / 16) : round(right / 16)].sum())
+
+    totals = [total(tile) for tile in ranked]
+    assert all(a >= b - 1e-3 for a, b in pairwise(totals))
+
+
+def test_an_edge_gains_and_an_unsure_one_gains_more() -> None:
+    log_depth = torch.zeros(1, 1, 32, 64)
+    log_depth[..., 16:48] = 1.0
+    log_scale = torch.full((1, 1, 8, 16), -2.0)
+    log_scale[..., 8:] = -1.0
+    coarse = CoarseOutput(log_depth_B1hw=log_depth, features_BChw=torch.zeros(1, 4, 8, 16), log_scale_B1hw=log_scale)
+    columns = gain_map(coarse).mean(0)
+    assert (columns[[0, 7, 15]] < 1e-6).all()
+    assert columns[11:13].max() > 1.5 * columns[3:5].max() > 0.1

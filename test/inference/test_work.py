@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.engine import DepthEngine
+from prv2_ros.inference.work import own_work, published_work
+from prv2_ros.network.model import VARIANTS, DepthModel, ModelSpec
+
+
+def test_the_budget_of_a_4k_frame_holds() -> None:
+    assert own_work(VARIANTS["m"]).gflop <= 480
+    assert own_work(VARIANTS["l"]).gflop <= 480
+    assert own_work(VARIANTS["s"]).gflop <= 150
+
+
+def test_the_published_models_cost_what_the_paper_says_and_forty_times_ours() -> None:
+    published = published_work("mobilenetv4_conv_small")
+    assert published.tiles == 16
+    assert 1100 < published.refiner_gflop / 16 < 1170  # 1160 GFLOP a patch
+    assert published.coarse_gflop == pytest.approx(941, rel=0.01)
+    assert published.gflop > 40 * own_work(VARIANTS["m"]).gflop
+
+
+def test_the_count_is_what_an_engine_does() -> None:
+    spec, config = ModelSpec(coarse_area_px=96 * 160), EngineConfig(max_tile_px=128, overlap_px=32)
+    engine = DepthEngine(DepthModel(spec), device="cpu", config=config)
+    image = torch.zeros(150, 250, 3, dtype=torch.uint8).numpy()
+    with FlopCounterMode(display=False) as done:
+        engine.infer(image)
+    assert done.get_total_flops() / 1e9 == pytest.approx(own_work(spec, (150, 250), config).gflop, rel=1e-6)

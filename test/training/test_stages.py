@@ -1,0 +1,178 @@
+"""Every stage learns, and learns only what is its own."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_depth_model import small_model
+from torch import Tensor
+
+from prv2_ros.network.align import upsample_to
+from prv2_ros.training import losses
+from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.feed import Batch, Feed, Prepared
+from prv2_ros.training.parts import parameter_groups, set_training_mode
+from prv2_ros.training.pseudo_labels import Teacher, write_pseudo_labels
+from prv2_ros.training.stages import STEPS
+
+OPTIONS: dict[str, dict[str, object]] = {
+    "noise": {"learning_rate": 5e-3},
+    "end_to_end": {"patches": "group", "consistency": 4.0, "overlap": 0.4, "gradient": 0.5},
+    "real": {"window_px": 16},
+    "confidence": {"learning_rate": 2e-2},
+}
+
+
+def _config(stage: str, folder: Path, **changes: object) -> TrainConfig:
+    values: dict[str, object] = {
+        "stage": stage,
+        "data": (str(folder),),
+        "batch": 2,
+        "sizes": ((64, 96),),
+        "patch": (64, 64),
+        "frozen": (),
+        "encoder_rate": 0.2,
+        "learning_rate": 2e-3,
+    }
+    return TrainConfig(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def _prepared(config: TrainConfig, folder: Path) -> Prepared:
+    if config.stage != "real":
+        return Prepared()
+    teacher = Teacher(name="truth_x2", predict=lambda frame: np.asarray(2 * frame.depth_m, np.float32))
+    return Prepared(labels=write_pseudo_labels(teacher, config.data, folder))
+
+
+def _train(config: TrainConfig, folder: Path, steps: int = 8) -> tuple[list[dict[str, float]], set[str]]:
+    """Figures of each step on one batch, and the names of the tensors that changed."""
+    model = small_model()
+    with torch.no_grad():  # features of random weights are large, and would hold the scale at the end of its range
+        model.coarse.scale_head[0].weight.mul_(1e-3)  # type: ignore[operator, union-attr]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    set_training_mode(model, config)
+    groups = parameter_groups(model, config)
+    optimizer = torch.optim.AdamW([{**group, "lr": config.learning_rate * group["lr_share"]} for group in groups])  # type: ignore[operator]
+    batch = next(iter(Feed(config, 0, _prepared(config, folder))))
+    rows = []
+    for _ in range(steps):
+        loss, figures = STEPS[config.stage](model, batch, config)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        rows.append({"loss": float(loss.detach()), **{name: float(value) for name, value in figures.items()}})
+    after = model.state_dict()
+    return rows, {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize("stage", sorted(OPTIONS))
+def test_a_stage_learns_what_is_its_own(stage: str, tile_scenes: Path, frames: Path, tmp_path: Path) -> None:
+    folder = frames if stage == "real" else tile_scenes
+    rows, changed = _train(_config(stage, folder, **OPTIONS[stage]), tmp_path)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    if stage == "confidence":
+        assert {name.split(".")[1] for name in changed} == {"scale_head"}
+        assert {name.split(".")[0] for name in changed} == {"coarse", "refiner"}
+        return
+    assert not any("scale_head" in name for name in changed)
+    assert {"refiner.head.0.weight", "refiner.encoder.body.conv_stem.weight"} <= changed
+    coarse = {name for name in changed if name.startswith("coarse.")}
+    assert bool(coarse) is (stage != "noise")
+    assert not any("running_" in name for name in coarse), "norms keep the statistics of whole batches"
+
+
+def test_overlapping_patches_are_made_to_agree(tile_scenes: Path, tmp_path: Path) -> None:
+    ends = {}
+    for weight in (0.0, 30.0):
+        config = _config("end_to_end", tile_scenes, patches="group", overlap=0.4, consistency=weight, batch=1)
+        ends[weight] = _train(config, tmp_path, steps=12)[0][-1]["disagreement"]
+    assert ends[30.0] < 0.7 * ends[0.0], "reported with and without the loss, and smaller with it"
+
+
+def test_pair_of_patches_reports_its_disagreement(tile_scenes: Path, tmp_path: Path) -> None:
+    rows, _ = _train(_config("end_to_end", tile_scenes, patches="pair", consistency=1.0), tmp_path, steps=1)
+    assert rows[0]["disagreement"] > 0
+    assert rows[0]["consistency"] >= rows[0]["disagreement"] ** 2, "a mean of squares"
+
+
+def test_likelihood_beside_depth_trains_the_scale_and_leaves_the_depth(tile_scenes: Path) -> None:
+    gradients = {}
+    for weight in (0.0, 1.0):
+        config = _config("end_to_end", tile_scenes, likelihood=weight)
+        model = small_model()
+        set_training_mode(model, config)
+        loss, _ = STEPS["end_to_end"](model, next(iter(Feed(config))), config)
+        loss.backward()
+        gradients[weight] = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    extra = set(gradients[1.0]) - set(gradients[0.0])
+    assert extra
+    assert all("scale_head" in name for name in extra)
+    for name, gradient in gradients[0.0].items():
+        torch.testing.assert_close(gradients[1.0][name], gradient)
+
+
+def test_refiner_sees_noise_and_a_flat_coarse_depth(tile_scenes: Path) -> None:
+    config = _config("noise", tile_scenes, batch=4)
+    batches = iter(Feed(config))
+    first, second = next(batches), next(batches)
+    assert first["features"].shape == (4, 32, 8, 12)
+    assert abs(float(first["features"].mean())) < 0.02
+    assert float(first["features"].std()) == pytest.approx(1.0, abs=0.02)
+    assert not torch.equal(first["features"], second["features"]), "fresh for every batch"
+
+
+def test_confidence_is_the_likelihood_at_the_maps_sizes(tile_scenes: Path) -> None:
+    config = _config("confidence", tile_scenes)
+    model = small_model().eval()
+    batch: Batch = next(iter(Feed(config)))
+    with torch.no_grad():
+        total, figures = STEPS["confidence"](model, batch, config)
+        coarse = model.predict_coarse(batch["image"].float() / 255, batch["f_px"])
+    scale = upsample_to(coarse.log_scale_B1hw, (64, 96))
+    expected = losses.laplace_nll(coarse.log_depth_B1hw, batch["log_depth"], scale)
+    assert float(figures["nll_coarse"]) == pytest.approx(float(expected), rel=1e-4)
+    assert float(total) == pytest.approx(float(figures["nll_coarse"] + figures["nll"]), rel=1e-5)
+
+
+def test_rates_of_the_parts() -> None:
+    model = small_model()
+    config = TrainConfig(stage="end_to_end", frozen=(), encoder_rate=0.1, coarse_rate=0.03)
+    set_training_mode(model, config)
+    shares: dict[int, float] = {}
+    for group in parameter_groups(model, config):
+        params = group["params"]
+        assert isinstance(params, list)
+        assert isinstance(group["lr_share"], float)
+        shares.update({id(parameter): group["lr_share"] for parameter in params})
+        assert all((p.ndim > 1) is (group["weight_decay"] != 0) for p in params)
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert set(shares) == {id(p) for p in learning.values()}
+
+    def share(name: str) -> float:
+        return shares[id(learning[name])]
+
+    assert share("coarse.head.weight") == share("coarse.encoder.body.conv_stem.weight") == 0.03
+    assert share("refiner.encoder.body.conv_stem.weight") == 0.1
+    assert share("refiner.offset.weight") == 1.0
+
+
+def test_real_stage_takes_shape_from_the_label_and_scale_from_the_truth(frames: Path, tmp_path: Path) -> None:
+    config = _config("real", frames)
+    batch = next(iter(Feed(config, 0, _prepared(config, tmp_path))))
+    model = small_model()
+    truth = batch["patch_log_depth"]
+
+    def figures(label: Tensor) -> dict[str, Tensor]:
+        return STEPS["real"](model, {**batch, "patch_label": label}, config)[1]
+
+    plain = figures(batch["patch_label"])
+    scaled = figures(0.5 * batch["patch_label"] + 3)
+    assert float(scaled["ssigm"]) == pytest.approx(0.5 * float(plain["ssigm"]), rel=1e-3)
+    assert float(scaled["silog"]) == float(plain["silog"])
+    sparse = torch.where(torch.rand(truth.shape, generator=torch.Generator().manual_seed(0)) < 0.05, truth, torch.nan)
+    assert math.isfinite(STEPS["real"](model, {**batch, "patch_log_depth": sparse}, config)[0].item())
