@@ -1,9 +1,9 @@
 """Confidence intervals of a mean over frames, by resampling blocks of successive frames.
 
 Successive frames of a drive resemble one another, so drawing single frames would make the interval too narrow. The
-circular block bootstrap (Politis and Romano, 1992) draws runs of successive frames instead, each camera of each bag on
-its own and as many frames as it has. The interval says how far the mean could move had the same drive gone slightly
-otherwise; it knows nothing of other places, weather or cars.
+circular block bootstrap (Politis and Romano, 1992) draws runs of successive frames of one camera instead, from all
+cameras alike. The interval says how far the mean could move had the same drive gone slightly otherwise; it knows
+nothing of other places, weather or cars, and takes two cameras at one instant as independent.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class BootstrapConfig:
     """Resampled sets of frames."""
 
     block_frames: int | None = None
-    """Successive frames that are drawn together; 1 treats frames as independent. None takes the cube root of each
-    camera's number of frames, rounded up, the usual rate (Hall, Horowitz and Jing, 1995)."""
+    """Successive frames that are drawn together; 1 treats frames as independent. None takes the cube root of the mean
+    number of frames of a camera, rounded up, the usual rate (Hall, Horowitz and Jing, 1995)."""
 
     seed: int = 0
     """The same seed and scores give the same interval."""
@@ -48,7 +48,7 @@ class BootstrapConfig:
             raise ConfigError(f"block_frames {self.block_frames}: at least 1, or none for the cube root")
 
     def block_of(self, frames: int) -> int:
-        """Length of the blocks for a camera with this many frames."""
+        """Length of the blocks where a camera has this many frames."""
         # The tiny step down keeps 8 ** (1 / 3) = 2.0000000000000004 at 2.
         return min(frames, self.block_frames or int(np.ceil(frames ** (1 / 3) - 1e-9)))
 
@@ -91,11 +91,13 @@ def _draw(
     generator: np.random.Generator, lengths: Sequence[int], resamples: int, config: BootstrapConfig
 ) -> NDArray[np.float64]:
     """How often each frame is drawn in each resample, (R, N)."""
-    parts = []
-    for length in lengths:
-        block = config.block_of(length)
-        starts = generator.integers(0, length, (resamples, -(-length // block)))
-        frames = ((starts[..., None] + np.arange(block)) % length).reshape(resamples, -1)[:, :length]
-        flat = frames + length * np.arange(resamples)[:, None]
-        parts.append(np.bincount(flat.ravel(), minlength=resamples * length).reshape(resamples, length))
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    count = sum(lengths)
+    block = config.block_of(round(count / len(lengths)))
+    length = np.repeat(lengths, lengths)
+    begin = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    starts = generator.integers(0, count, (resamples, -(-count // block)))
+    # A block that runs past its camera's last frame goes on with the first, so every frame is equally likely.
+    within = (starts - begin[starts])[..., None] + np.arange(block)
+    frames = (begin[starts][..., None] + within % length[starts][..., None]).reshape(resamples, -1)[:, :count]
+    flat = frames + count * np.arange(resamples)[:, None]
+    return np.bincount(flat.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)

@@ -101,7 +101,7 @@ def in_words(comparison: Comparison, model: str, baseline: str) -> str:
             f"{c.frames} frames, at least {MIN_FRAMES} are needed."
         )
     points = " points" if info.percent else unit
-    interval = f"{c.difference * factor:+.3g}{points}, interval {c.low * factor:+.3g} to {c.high * factor:+.3g}"
+    interval = f"{c.difference * factor:+.2g}{points}, interval {c.low * factor:+.2g} to {c.high * factor:+.2g}"
     over = f"over {c.frames} frames"
     if c.verdict == "cannot tell":
         return f"{info.label}: cannot tell {model} ({after}) from {baseline} ({before}): {interval}, {over}."

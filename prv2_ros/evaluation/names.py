@@ -46,14 +46,14 @@ SCORES = {
     "edge_share": ScoreName("edge share", 0, "pixels near a depth edge", percent=True),
     "boundary_precision": ScoreName("boundary precision", 1, "predicted edges that are on a true one", percent=True),
     "boundary_recall": ScoreName("boundary recall", 1, "true edges that are on a predicted one", percent=True),
-    "boundary_f1": ScoreName("boundary F1", 1, "harmonic mean of the two", percent=True),
+    "boundary_f1": ScoreName("boundary F1", 1, "harmonic mean of boundary precision and recall", percent=True),
     "sparse_edge_precision": ScoreName(
         "edge precision", 1, "predicted steps between neighbouring LiDAR points that are true", percent=True
     ),
     "sparse_edge_recall": ScoreName(
         "edge recall", 1, "true steps (over 25%) between neighbouring LiDAR points that are predicted", percent=True
     ),
-    "sparse_edge_f1": ScoreName("edge F1", 1, "harmonic mean of the two", percent=True),
+    "sparse_edge_f1": ScoreName("edge F1", 1, "harmonic mean of edge precision and recall", percent=True),
     "sparse_edge_order": ScoreName("edge order", 1, "true steps with the nearer side predicted nearer", percent=True),
     "sparse_edge_step": ScoreName("edge step", 0, "predicted over true log step: 1 is as sharp as truth, 0 is flat"),
     "sparse_edge_abs_rel": ScoreName("edge AbsRel", -1, "AbsRel of the points beside true steps", percent=True),
@@ -98,3 +98,11 @@ def show(name: str, value: float | None) -> str:
         return f"{value:,.0f}"
     digits = 2 if abs(value) >= 10 else 3
     return f"{value:.{digits}f}" + (f" {info.unit}" if info.unit else "")
+
+
+def show_signed(name: str, difference: float) -> str:
+    """A difference as a person reads it, with its sign."""
+    info = describe(name)
+    value = 100 * difference if info.percent else difference
+    unit = "%" if info.percent else f" {info.unit}" if info.unit else ""
+    return f"{value:+.2g}{unit}".replace("-", "−") if abs(value) >= 1e-9 else f"0{unit}"

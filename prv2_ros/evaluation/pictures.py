@@ -89,16 +89,15 @@ def draw_frame(pictures: FramePictures) -> DrawnFrame:
     depth_m = cv2.resize(pictures.depth_m.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
     known = np.isfinite(pictures.truth_m) & (pictures.truth_m > 0)
     near_m, far_m = display_range(np.where(known, pictures.truth_m, pictures.depth_m).astype(np.float32))
+    # Colours of depth run from bright to black, so they lie on mid grey; those of the error on dark grey.
     rows, columns = np.nonzero(known)
     truth = pictures.truth_m[rows, columns].astype(np.float32)
-    overlay = _points_over(
-        image, rows, columns, colourise(truth[None], near_m, far_m)[0], order=np.argsort(-truth), factor=factor
-    )
+    colours = colourise(truth[None], near_m, far_m)[0]
+    overlay = _points_over(_grey(image, 80), rows, columns, colours, order=np.argsort(-truth), factor=factor)
     rows, columns = np.nonzero(valid)
     relative = pictures.depth_m[valid] / pictures.truth_m[valid] - 1
-    error = _points_over(
-        image, rows, columns, error_colours(relative), order=np.argsort(np.abs(relative)), factor=factor
-    )
+    colours = error_colours(relative)
+    error = _points_over(_grey(image, 0), rows, columns, colours, order=np.argsort(np.abs(relative)), factor=factor)
     return DrawnFrame(
         size=size,
         image=data_uri(image),
@@ -125,8 +124,14 @@ def data_uri(rgb: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
 
 
+def _grey(image: NDArray[np.uint8], lift: int) -> NDArray[np.uint8]:
+    """The image at half its contrast, without colour, `lift` brighter."""
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return np.asarray(grey // 2 + lift, np.uint8)
+
+
 def _points_over(
-    image: NDArray[np.uint8],
+    background: NDArray[np.uint8],
     rows: NDArray[Any],
     columns: NDArray[Any],
     colours: NDArray[np.uint8],
@@ -134,9 +139,8 @@ def _points_over(
     order: NDArray[Any],
     factor: float,
 ) -> NDArray[np.uint8]:
-    """Colours at their pixels over a dimmed grey image; the last in `order` lie on top."""
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    canvas = (grey * 0.45).astype(np.uint8)
+    """Colours at their pixels over a background; the last in `order` lie on top."""
+    canvas: NDArray[np.uint8] = np.array(background)
     height, width = canvas.shape[:2]
     # Sparse points are drawn larger than a pixel, or nobody would see their colour.
     radius = 0 if rows.size * factor**2 > _DENSE_SHARE * height * width else 1

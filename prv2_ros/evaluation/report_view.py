@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prv2_ros.errors import Prv2Error
-from prv2_ros.evaluation.names import ALIGNMENT_TEXTS, SCORES, show, split_name
+from prv2_ros.evaluation.names import ALIGNMENT_TEXTS, SCORES, show, show_signed, split_name
 from prv2_ros.evaluation.pictures import LoadPictures, draw_frame
 from prv2_ros.evaluation.records import FrameKey
 from prv2_ros.evaluation.report_charts import MOST_BAGS, calibration_charts, overview_charts, time_charts
@@ -94,12 +94,12 @@ def _headline(result: Json) -> str:
             low, high = show("abs_rel", best), show("abs_rel", worst)
             parts.append(f"Best {what} {names[0]} ({low}), worst {names[1]} ({high}).")
     scale = scores["median_scale"]["mean"]
-    if scale is not None and abs(scale - 1) >= 0.03:
+    aligned = scores["abs_rel_median"]["mean"]
+    if None not in (scale, aligned) and aligned < 0.9 * error["mean"]:
         way = "near" if scale > 1 else "far"
-        aligned = show("abs_rel", scores["abs_rel_median"]["mean"])
         parts.append(
-            f"Part of the error is scale: depth is typically {abs(1 - 1 / scale):.0%} too {way}; "
-            f"with each frame's scale put right the error is {aligned}."
+            f"Part of the error is scale: depth is on average {abs(1 - 1 / scale):.0%} too {way}; "
+            f"with each frame's scale put right the error is {show('abs_rel', aligned)}."
         )
     return " ".join(parts)
 
@@ -201,26 +201,27 @@ def _all_scores(group: Json) -> list[dict[str, Any]]:
 
 
 def _comparisons(rows: Sequence[Json]) -> list[dict[str, Any]]:
-    """Verdicts grouped by model: over all frames, then by range and by camera."""
+    """Verdicts grouped by model: over all frames (`main`), then by range and by camera (`parts`)."""
     groups: dict[str, dict[str, Any]] = {}
     for row in rows:
-        group = groups.setdefault(row["model"], {"model": row["model"], "baseline": row["baseline"], "rows": []})
-        where = row["camera"] or (row["range"].replace("-", "–") + " m" if row["range"] else "all frames")
-        sign = "+" if row["difference"] > 0 else "−"
-        group["rows"].append(
+        names = {"model": row["model"], "baseline": row["baseline"], "frames": row["frames"]}
+        group = groups.setdefault(row["model"], names | {"words": row["words"], "main": [], "parts": []})
+        base, suffix = split_name(row["score"])
+        where = row["camera"] or (row["range"].replace("-", "–") + " m" if row["range"] else "")
+        group["parts" if where else "main"].append(
             {
-                "score": SCORES[split_name(row["score"])[0]].label,
-                "alignment": ALIGNMENT_TEXTS[split_name(row["score"])[1]] if split_name(row["score"])[1] else "",
-                "where": where,
+                "score": SCORES[base].label,
+                "note": where or (ALIGNMENT_TEXTS[suffix] if suffix else ""),
                 "verdict": row["verdict"],
                 "words": row["words"],
                 "before": show(row["score"], row["baseline_mean"]),
                 "after": show(row["score"], row["model_mean"]),
-                "difference": sign + show(row["score"], abs(row["difference"])),
+                "difference": show_signed(row["score"], row["difference"]),
+                "interval": ""
+                if row["low"] is None
+                else f"{show_signed(row['score'], row['low'])} to {show_signed(row['score'], row['high'])}",
             }
         )
-    for group in groups.values():
-        group["main"] = group["rows"][0]
     return list(groups.values())
 
 
