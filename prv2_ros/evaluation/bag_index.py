@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.evaluation.bags import Bag, RawMessage, Topic
 from prv2_ros.geometry.projection import rigid_transform
+from prv2_ros.messages.bags import Bag, RawMessage, Topic
 from prv2_ros.messages.camera_info import info_content
 
 IMAGE = "sensor_msgs/msg/Image"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.evaluation.bags import Bag
 from prv2_ros.evaluation.cameras import CameraPlan
 from prv2_ros.evaluation.config import EvaluationConfig
 from prv2_ros.evaluation.frames import is_dense
@@ -21,6 +20,7 @@ from prv2_ros.evaluation.scoring import score_frame
 from prv2_ros.evaluation.streaming import StreamedFrame, stream_frames
 from prv2_ros.evaluation.truth import truth_depth
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.messages.bags import Bag
 from prv2_ros.messages.camera_info import info_content, is_uncalibrated
 from prv2_ros.messages.images import message_to_rgb
 from prv2_ros.messages.view import View, ViewCache

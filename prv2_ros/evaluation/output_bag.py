@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.evaluation.bags import Bag, RawMessage
 from prv2_ros.evaluation.job import FrameReader, Job
 from prv2_ros.evaluation.predictions import Prediction, PredictionCache
 from prv2_ros.evaluation.streaming import StreamedFrame
 from prv2_ros.files import disk_full, is_full
 from prv2_ros.geometry.pointcloud import depth_to_points, write_rgb
+from prv2_ros.messages.bags import Bag, RawMessage
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View
 

@@ -15,6 +15,7 @@ import json
 import platform
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -189,7 +190,12 @@ def _device_name(device: Any) -> str:
 
 
 def _weights(description: Path) -> list[Path]:
-    """Local files that a description names as `weights`, at any depth; what a folder holds counts one by one."""
+    """Local files that a description names as `weights`, at any depth; what a folder holds counts one by one.
+
+    A model named there brings its own description and weights; what is on the hub is told by its name alone.
+    """
+    from prv2_ros.network.checkpoint import model_path
+
     try:
         values = yaml.safe_load(description.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -201,10 +207,19 @@ def _weights(description: Path) -> list[Path]:
         if not isinstance(part, dict):
             continue
         waiting += list(part.values())
-        if isinstance(part.get("weights"), str):
-            path = description.parent / Path(part["weights"]).expanduser()
-            found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return [path for path in found if path.is_file()]
+        if not isinstance(part.get("weights"), str):
+            continue
+        path = description.parent / Path(part["weights"]).expanduser()
+        if not path.exists():
+            with suppress(WeightsError):
+                path = model_path(part["weights"])
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.is_file())
+        elif path.is_file():
+            found.append(path)
+            if path.suffix in (".yaml", ".yml") and path != description:
+                found += _weights(path)
+    return found
 
 
 def _add_file(digest: Any, path: Path) -> None:

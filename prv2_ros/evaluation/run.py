@@ -11,7 +11,6 @@ from typing import Any
 
 from prv2_ros.errors import InputError, StorageError
 from prv2_ros.evaluation.bag_index import index_bag
-from prv2_ros.evaluation.bags import Bag
 from prv2_ros.evaluation.cameras import find_cameras
 from prv2_ros.evaluation.config import EvaluationConfig
 from prv2_ros.evaluation.html_report import write_report
@@ -23,6 +22,7 @@ from prv2_ros.evaluation.records import Evaluation, FrameKey, SkippedFrame
 from prv2_ros.evaluation.streaming import stream_frames
 from prv2_ros.evaluation.summary import summarise
 from prv2_ros.evaluation.workers import run_jobs
+from prv2_ros.messages.bags import Bag
 
 PREDICTIONS_FOLDER = "predictions"
 _BYTES_PER_PX = 6

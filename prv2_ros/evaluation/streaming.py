@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from prv2_ros.evaluation.bags import Bag, RawMessage
 from prv2_ros.evaluation.cameras import CameraPlan
 from prv2_ros.evaluation.pairing import PlannedFrame
+from prv2_ros.messages.bags import Bag, RawMessage
 
 WAITING_BYTES = 64 * 1024 * 1024
 """Waiting messages take this much memory at most; more are put on disk."""

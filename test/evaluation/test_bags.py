@@ -8,10 +8,10 @@ from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, picture, tru
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.bag_index import index_bag, transform_between
-from prv2_ros.evaluation.bags import Bag
 from prv2_ros.evaluation.cameras import camera_name, find_cameras
 from prv2_ros.evaluation.config import load_config
 from prv2_ros.evaluation.streaming import stream_frames
+from prv2_ros.messages.bags import Bag
 from prv2_ros.messages.images import message_to_rgb
 
 

@@ -64,16 +64,16 @@ class Bag:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reader: Any = None
+        self._ros2_types: Any = None
 
     def __enter__(self) -> Bag:
         """Open the bag."""
         self._check_path()
         from rosbags.highlevel import AnyReader
-        from rosbags.typesys import Stores, get_typestore
 
         try:
             # Older sqlite3 bags hold no definitions; the messages used here are the same in every later ROS 2.
-            reader = AnyReader([self.path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+            reader = AnyReader([self.path], default_typestore=_store())
             reader.open()
         except Exception as error:  # damaged bytes raise whatever they happen to break
             raise self._error(error) from error
@@ -91,6 +91,22 @@ class Bag:
     def is_ros2(self) -> bool:
         """False for a ROS 1 bag."""
         return bool(self._reader.is2)
+
+    def cdr(self, raw: RawMessage) -> bytes:
+        """Bytes of a message as ROS 2 sends them."""
+        if self.is_ros2:
+            return raw.data
+        if self._ros2_types is None:
+            # ROS 2's own definitions (a header without `seq`), and the bag's where ROS 2 has none of that name.
+            self._ros2_types = _store()
+            own = self._reader.typestore.fielddefs
+            self._ros2_types.register({k: v for k, v in own.items() if k not in self._ros2_types.fielddefs})
+        try:
+            return bytes(self._ros2_types.ros1_to_cdr(raw.data, raw.msgtype))
+        except Exception as error:
+            raise InputError(
+                f"message on {raw.topic} recorded at {raw.bag_ns} ns is no {raw.msgtype} of ROS 2: leave its topic out"
+            ) from error
 
     @property
     def typestore(self) -> Any:
@@ -184,6 +200,12 @@ class Bag:
             text = f"it is damaged ({type(error).__name__}: {text})"
         advice = next((told for word, told in _ADVICE if word in text), "check it with `ros2 bag info`")
         return InputError(f"bag {self.path} cannot be read: {text.rstrip('.')}: {advice}")
+
+
+def _store() -> Any:
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.ROS2_HUMBLE)
 
 
 def _camera_info(message: Any) -> Any:
