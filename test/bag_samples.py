@@ -63,6 +63,8 @@ class Samples:
     """The truth is recorded this much later than it is stamped."""
     with_info: bool = True
     with_tf: bool = True
+    chunk_per_frame: bool = False
+    """Of an mcap file, so that damage to one frame leaves the others."""
     store: Any = STORE
 
     def write(self, path: Path) -> Path:
@@ -96,6 +98,8 @@ class Samples:
                 connections[topic] = writer.add_connection(topic, kind, typestore=store)
             serialise = store.serialize_ros1 if self.storage == "ros1" else store.serialize_cdr
             writer.write(connections[topic], recorded, serialise(message, kind))
+            if self.chunk_per_frame and self.storage == "mcap" and topic == "/lidar/points":
+                writer.storage.close_chunk()
 
     def _camera(self, camera: str, frame: int, stamp: int) -> list[tuple[str, Any]]:
         optical = f"{camera.strip('/')}_optical"
