@@ -7,6 +7,7 @@ equals that of one machine where the nodes have the same processor and versions.
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from prv2_ros.evaluation.job import Engines, Job, JobResult, run_job
 from prv2_ros.evaluation.workers import ATTEMPTS, Tick, given_up
 
 _POLL_S = 0.5
+_CONNECT_S = 10.0
 
 
 class _Counts:
@@ -47,6 +49,7 @@ def run_jobs_on_ray(jobs: Sequence[Job], address: str, tick: Tick) -> list[JobRe
         import ray
     except ImportError as error:
         raise InputError("--ray needs the package ray: `pip install ray==2.60.0`, on every node") from error
+    _check_address(address)
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # Ray raises ConnectionError, RuntimeError and ValueError for an address without cluster
@@ -56,6 +59,19 @@ def run_jobs_on_ray(jobs: Sequence[Job], address: str, tick: Tick) -> list[JobRe
         return _run(ray, jobs, tick)
     finally:
         ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuse at once what Ray would try to reach for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # `auto`, which Ray answers at once
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise InputError(
+            f"--ray {address}: no cluster there ({error.strerror or error}); start one with `ray start --head`"
+        ) from error
 
 
 def _run(ray: Any, jobs: Sequence[Job], tick: Tick) -> list[JobResult | str]:

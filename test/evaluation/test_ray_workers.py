@@ -31,19 +31,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tests = Path(bag_samples.__file__).parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
     environment |= {"PRV2_TEST_DIES_ONCE": str(folder / "died"), "RAY_USAGE_STATS_ENABLED": "0"}
-    command = [
-        str(Path(sys.executable).with_name("ray")),
-        "start",
-        "--head",
-        f"--port={port}",
-        "--num-cpus=2",
-        "--block",
-    ]
-    command += ["--include-dashboard=false", "--object-store-memory=80000000", "--node-ip-address=127.0.0.1"]
+    environment["RAY_raylet_start_wait_time_s"] = "120"  # a busy machine takes longer than Ray's 30 s
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", f"--port={port}", "--num-cpus=2"]
+    command += ["--block", "--include-dashboard=false", "--object-store-memory=80000000"]
+    command += ["--node-ip-address=127.0.0.1"]
     with open(folder / "log", "w") as log:
         head = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 200
         while "Ray runtime started" not in (folder / "log").read_text():
             assert head.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < end, "the cluster did not start"
