@@ -141,6 +141,8 @@ def test_pip_installation_holds_and_finds_its_files(prefix: Path):
     assert landed >= shared_files()
     assert {path.name for path in (prefix / "bin").iterdir()} >= {"depth_node", "prv2"}
     (package,) = prefix.glob("lib/python3.*/site-packages")
+    templates = {path.name for path in (ROOT / "prv2_ros/evaluation/templates").iterdir()}
+    assert {path.name for path in (package / "prv2_ros/evaluation/templates").iterdir()} == templates
     program = """
 import prv2_ros
 from prv2_ros.network.paths import config_folder, models_folder

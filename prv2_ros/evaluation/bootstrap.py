@@ -83,7 +83,11 @@ def mean_intervals(
     tail = 50 * (1 - config.confidence)
     enough = known.sum(axis=0) >= MIN_FRAMES
     ends = np.full((2, values.shape[1]), np.nan)
-    ends[:, enough] = np.nanpercentile(np.concatenate(means)[:, enough], (tail, 100 - tail), axis=0)
+    drawn = np.concatenate(means)
+    gaps = np.isnan(drawn).any(axis=0)  # a draw may hold no frame with the score; rare, and slow to allow for
+    for chosen, percentile in ((enough & ~gaps, np.percentile), (enough & gaps, np.nanpercentile)):
+        if chosen.any():
+            ends[:, chosen] = percentile(drawn[:, chosen], (tail, 100 - tail), axis=0)
     return ends
 
 

@@ -13,6 +13,7 @@ from html import escape
 
 WIDTH, HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 10, 40
+_NAME_LENGTH = 50  # SVG does not wrap text; what tells two topics apart is mostly at the end
 COLOURS = 8
 """Colours of the style sheet; further series use them again, dashed."""
 
@@ -106,7 +107,8 @@ def bar_chart(title: str, x: Axis, names: Sequence[str], series: Sequence[Line])
     body = [_x_axis(x, height, left=8)]
     for i, name in enumerate(names):
         top = 4 + i * group
-        body.append(f'<text class="name" x="8" y="{top + 13}">{escape(name)}</text>')
+        shown = name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :]
+        body.append(f'<text class="name" x="8" y="{top + 13}">{escape(shown)}<title>{escape(name)}</title></text>')
         for j, line in enumerate(series):
             value = line.y[i]
             if value is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.evaluation.bootstrap import MIN_FRAMES, BootstrapConfig, mean_intervals
-from prv2_ros.evaluation.names import describe
+from prv2_ros.evaluation.names import describe, show, show_signed
 from prv2_ros.evaluation.records import FrameKey, FrameRecord
 
 
@@ -91,8 +91,7 @@ def sequence_lengths(keys: Sequence[FrameKey]) -> list[int]:
 def in_words(comparison: Comparison, model: str, baseline: str) -> str:
     """One sentence: verdict, means, difference and interval."""
     c, info = comparison, describe(comparison.score)
-    factor, unit = (100, "%") if info.percent else (1, f" {info.unit}" if info.unit else "")
-    before, after = f"{c.baseline_mean * factor:.3g}{unit}", f"{c.model_mean * factor:.3g}{unit}"
+    before, after = show(c.score, c.baseline_mean), show(c.score, c.model_mean)
     if not c.frames:
         return f"{info.label}: no frame has this score for both models."
     if np.isnan(c.low):
@@ -100,8 +99,8 @@ def in_words(comparison: Comparison, model: str, baseline: str) -> str:
             f"{info.label}: cannot tell whether {model} ({after}) is better than {baseline} ({before}): "
             f"{c.frames} frames, at least {MIN_FRAMES} are needed."
         )
-    points = " points" if info.percent else unit
-    interval = f"{c.difference * factor:+.2g}{points}, interval {c.low * factor:+.2g} to {c.high * factor:+.2g}"
+    difference, low, high = (show_signed(c.score, value) for value in (c.difference, c.low, c.high))
+    interval = f"{difference}, interval {low} to {high}"
     over = f"over {c.frames} frames"
     if c.verdict == "cannot tell":
         return f"{info.label}: cannot tell {model} ({after}) from {baseline} ({before}): {interval}, {over}."

@@ -250,24 +250,25 @@ def score_depth(prediction_m: DepthArray, truth_m: DepthArray, mask: Mask | None
     return scores | {"coverage": coverage(prediction_m, truth_m, mask)}
 
 
-def score_by_range(
+def score_with_ranges(
     prediction_m: DepthArray, truth_m: DepthArray, ranges_m: Sequence[tuple[float, float]], *, least_px: int = 1
-) -> dict[str, dict[str, float]]:
-    """Scores of the pixels in each range of true depth [near, far), by its name (`0-5`), with their count `truth_px`.
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """`score_depth`, and the same scores of the pixels in each range of true depth [near, far).
 
-    A range of fewer than `least_px` pixels is left out. The alignments are fitted to the whole frame, not to each
-    range: a fit per range would hide an error of scale that grows with distance.
+    Ranges go by their name (`0-5`) and tell their number of pixels as `truth_px`; one of fewer than `least_px` is left
+    out. Alignments are fitted to the whole frame, not to each range: a fit per range would hide an error of scale
+    that grows with distance.
     """
     pixels = _Pixels.of(prediction_m, truth_m, None)
     aligned = align_all(pixels.prediction_m, pixels.truth_m)
-    found = {}
+    by_range = {}
     for near_m, far_m in ranges_m:
         inside = (pixels.truth_m >= near_m) & (pixels.truth_m < far_m)
         count = int(np.count_nonzero(inside))
         if count >= least_px:
             scores = _score({name: depth_m[inside] for name, depth_m in aligned.items()}, pixels.truth_m[inside])
-            found[f"{near_m:g}-{far_m:g}"] = scores | {"truth_px": float(count)}
-    return found
+            by_range[f"{near_m:g}-{far_m:g}"] = scores | {"truth_px": float(count)}
+    return _score(aligned, pixels.truth_m) | {"coverage": coverage(prediction_m, truth_m)}, by_range
 
 
 def align_all(prediction_m: DepthArray, truth_m: DepthArray) -> dict[str, DepthArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from prv2_ros.evaluation.metrics import ALIGNMENTS
@@ -65,6 +66,9 @@ SCORES = {
 }
 """Every score without its alignment, in the order of tables."""
 
+_LEAST_SHOWN = 5e-5
+"""Differences below this (in percentage points or the score's unit) are rounding."""
+
 ALIGNMENT_TEXTS = {
     "": "as predicted",
     "_median": "after median scaling",
@@ -101,8 +105,11 @@ def show(name: str, value: float | None) -> str:
 
 
 def show_signed(name: str, difference: float) -> str:
-    """A difference as a person reads it, with its sign."""
+    """A difference as a person reads it, with its sign; of percentages in percentage points (pp)."""
     info = describe(name)
     value = 100 * difference if info.percent else difference
-    unit = "%" if info.percent else f" {info.unit}" if info.unit else ""
-    return f"{value:+.2g}{unit}".replace("-", "−") if abs(value) >= 1e-9 else f"0{unit}"
+    unit = " pp" if info.percent else f" {info.unit}" if info.unit else ""
+    if abs(value) < _LEAST_SHOWN:
+        return f"0{unit}"
+    digits = max(0, 1 - math.floor(math.log10(abs(value))))
+    return f"{value:+.{digits}f}{unit}".replace("-", "−")

@@ -92,7 +92,8 @@ def draw_frame(pictures: FramePictures) -> DrawnFrame:
     # Colours of depth run from bright to black, so they lie on mid grey; those of the error on dark grey.
     rows, columns = np.nonzero(known)
     truth = pictures.truth_m[rows, columns].astype(np.float32)
-    colours = colourise(truth[None], near_m, far_m)[0]
+    # OpenCV's colour maps end the process on an empty array.
+    colours = colourise(truth[None], near_m, far_m)[0] if truth.size else np.zeros((0, 3), np.uint8)
     overlay = _points_over(_grey(image, 80), rows, columns, colours, order=np.argsort(-truth), factor=factor)
     rows, columns = np.nonzero(valid)
     relative = pictures.depth_m[valid] / pictures.truth_m[valid] - 1

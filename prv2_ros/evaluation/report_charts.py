@@ -16,6 +16,9 @@ MOST_BAGS = 4
 MOST_POINTS = 60
 """Longer series are drawn as a line without a dot at every frame."""
 
+MOST_STEPS = 400
+"""Longer series are drawn as means of as many successive frames as it takes; more would not be seen."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -75,25 +78,18 @@ def time_charts(series: Sequence[Mapping[str, Any]]) -> list[Figure]:
         legend = tuple((i, entry["camera"]) for i, entry in enumerate(chosen)) if len(chosen) > 1 else ()
         where = f" in {bag}" if len(bags) > 1 else ""
         for name, title, caption in (
-            ("abs_rel", "Error over time", "AbsRel of every frame"),
-            ("median_scale", "Scale over time", "Median truth / median depth of every frame: 1 is metric"),
+            ("abs_rel", "Error over time", "AbsRel frame by frame"),
+            ("median_scale", "Scale over time", "Median truth / median depth frame by frame: 1 is metric"),
         ):
-            lines = [
-                Line(
-                    label=entry["camera"],
-                    x=[(stamp - start_ns) / 1e9 for stamp in entry["stamp_ns"]],
-                    y=entry[name],
-                    colour=i,
-                    points=len(entry["stamp_ns"]) <= MOST_POINTS,
-                )
-                for i, entry in enumerate(chosen)
-            ]
+            lines = [_over_time(entry, name, start_ns, i) for i, entry in enumerate(chosen)]
             x = linear_axis("time (s)", [t for line in lines for t in line.x], low=0)
             metric = [(0.0, 1.0), (x.high, 1.0)] if name == "median_scale" else []
             values = [v for line in lines for v in line.y] + [b for _, b in metric]
             y = _percent_axis("AbsRel", lines) if name == "abs_rel" else linear_axis("scale", values)
             svg = line_chart(f"{title}{where}", x, y, lines, reference=metric)
-            figures.append(Figure(title=f"{title}{where}", svg=svg, caption=f"{caption}{where}.", legend=legend))
+            step = max(_step(len(entry["stamp_ns"])) for entry in chosen)
+            note = f" A point is the mean of {step} frames." if step > 1 else ""
+            figures.append(Figure(title=f"{title}{where}", svg=svg, caption=f"{caption}{where}.{note}", legend=legend))
     return figures
 
 
@@ -132,6 +128,23 @@ def calibration_charts(calibration: Mapping[str, Any]) -> list[Figure]:
             caption="Mean |log error| of each tenth of the pixels. It should fall from left to right.",
         ),
     ]
+
+
+def _step(frames: int) -> int:
+    return -(-frames // MOST_STEPS)
+
+
+def _over_time(entry: Mapping[str, Any], name: str, start_ns: int, colour: int) -> Line:
+    stamps, values, step = entry["stamp_ns"], entry[name], _step(len(entry["stamp_ns"]))
+    parts = [range(i, min(i + step, len(stamps))) for i in range(0, len(stamps), step)]
+    known = [[values[i] for i in part if values[i] is not None] for part in parts]
+    return Line(
+        label=entry["camera"],
+        x=[sum(stamps[i] - start_ns for i in part) / len(part) / 1e9 for part in parts],
+        y=[sum(found) / len(found) if found else None for found in known],
+        colour=colour,
+        points=len(parts) <= MOST_POINTS,
+    )
 
 
 def _score(group: Mapping[str, Any] | None) -> Mapping[str, float | None]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from prv2_ros.evaluation.calibration import ause, calibration_counts
 from prv2_ros.evaluation.edges import score_edges
-from prv2_ros.evaluation.metrics import DepthArray, median_scale, score_by_range, score_depth
+from prv2_ros.evaluation.metrics import DepthArray, median_scale, score_with_ranges
 from prv2_ros.evaluation.sparse_edges import score_sparse_edges
 from prv2_ros.evaluation.temporal import TileDepth, flicker, tile_consistency
 
@@ -62,7 +62,7 @@ def score_frame(
     """
     # Holes written as NaN, 0 or below are one thing here; sky stays.
     truth = np.where(truth_m > 0, truth_m, 0).astype(np.float32)
-    scores = score_depth(depth_m, truth)
+    scores, by_range = score_with_ranges(depth_m, truth, RANGES_M, least_px=MIN_RANGE_PX)
     scores["median_scale"] = median_scale(depth_m, truth)
     scores |= score_edges(depth_m, truth) if dense else score_sparse_edges(depth_m, truth)
     extra: dict[str, Any] = {}
@@ -73,5 +73,4 @@ def score_frame(
         scores["flicker"] = flicker(depth_m, truth, *previous)
     if tiles:
         scores |= tile_consistency(tiles)
-    by_range = score_by_range(depth_m, truth, RANGES_M, least_px=MIN_RANGE_PX)
     return FrameScores(scores=scores, by_range=by_range, extra=extra)

@@ -63,6 +63,7 @@ def summarise(evaluation: Evaluation, config: BootstrapConfig | None = None) -> 
             "skipped": sum(frame.stamp_ns is not None for frame in evaluation.skipped),
             "truth": sorted({record.truth_kind for record in evaluation.records}),
             "cameras": sorted({record.key.camera for record in evaluation.records}),
+            "truth_offset_ms": _offsets(evaluation.records),
         },
         "results": {name: _result(records[name], config) for name in models},
         "comparisons": [
@@ -231,6 +232,12 @@ def _skipped(evaluation: Evaluation) -> dict[str, Any]:
         ],
         "frames": [frame.to_json() for frame in frames],
     }
+
+
+def _offsets(records: Sequence[FrameRecord]) -> dict[str, float]:
+    """How far the stamps of truth and image lie apart, where the records say it (ms)."""
+    apart = [abs(record.extra["truth_offset_ms"]) for record in records if "truth_offset_ms" in record.extra]
+    return {"median": float(np.median(apart)), "max": float(max(apart))} if apart else {}
 
 
 def _latency(records: Sequence[FrameRecord]) -> dict[str, dict[str, float]]:

@@ -171,3 +171,31 @@ def test_aligned_squared_error_is_never_worse(seed: int) -> None:
     prediction, truth = _scene(seed)
     aligned = metrics.align_scale_and_shift(prediction, truth)
     assert metrics.rmse_m(aligned, truth) <= metrics.rmse_m(prediction, truth) * (1 + 1e-6)
+
+
+def test_ranges_score_their_pixels_alone_under_the_alignment_of_all() -> None:
+    prediction, truth = _scene(7)
+    whole, by_range = metrics.score_with_ranges(prediction, truth, ((0, 10), (10, 30)))
+    expected = metrics.score_depth(prediction, truth)
+    assert whole == pytest.approx(expected, nan_ok=True)
+    inside = np.isfinite(truth) & (truth >= 10) & (truth < 30)
+    plain = metrics.score_depth(prediction, truth, inside)
+    assert by_range["10-30"]["rmse_m"] == pytest.approx(plain["rmse_m"])
+    assert by_range["10-30"]["truth_px"] == np.count_nonzero(inside & np.isfinite(prediction))
+    scaled = metrics.align_median_scale(prediction.astype(np.float64), truth)
+    assert by_range["10-30"]["abs_rel_median"] == pytest.approx(metrics.abs_rel(scaled, truth, inside))
+    assert list(metrics.score_with_ranges(prediction, truth, ((0, 10), (90, 99)))[1]) == ["0-10"]
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in metrics.ALIGNMENTS if suffix])
+def test_aligned_scores_are_those_of_the_aligned_depth(suffix: str) -> None:
+    prediction, truth = _scene(3)
+    aligned = {
+        "_median": metrics.align_median_scale(prediction, truth),
+        "_affine": metrics.align_scale_and_shift(prediction, truth),
+        "_affine_relative": metrics.align_scale_and_shift(prediction, truth, relative=True),
+    }[suffix]
+    expected = metrics.score_depth(aligned, truth)
+    scores = metrics.score_depth(prediction, truth)
+    for name in _by_loops([(1.0, 1.0)]):
+        assert scores[f"{name}{suffix}"] == pytest.approx(expected[name], rel=1e-4), name
