@@ -1,25 +1,34 @@
-"""`prv2 synth`: writes procedural frames with exact depth as a folder."""
+"""`prv2 synth`: writes procedural frames with exact depth as a folder or as a ROS 2 bag."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prv2_ros.errors import InputError
 
+if TYPE_CHECKING:
+    from prv2_ros.data.synthetic import SyntheticFrame
+
 _SHAPES = ((384, 256), (384, 288), (400, 224), (320, 320), (384, 256), (288, 384))
 """Width and height of the small frames that train the coarse network, by seed."""
+
+_BAG_SIZE = "640x480"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Register the command."""
     parser = subparsers.add_parser("synth", help="write procedural frames with exact metric depth")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write to")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("-o", "--output", type=Path, help="folder to write a data set to")
+    where.add_argument("--bag", type=Path, help="ROS 2 bag (mcap) to write: image, camera_info and depth at 10 Hz")
     parser.add_argument("--start", type=int, default=0, help="first seed (default 0)")
     parser.add_argument("--count", type=int, default=16, help="number of frames (default 16)")
-    parser.add_argument("--size", default="mixed", help="WIDTHxHEIGHT in px, or `mixed` small shapes (default)")
+    parser.add_argument("--size", help=f"WIDTHxHEIGHT in px (default: `mixed` small shapes; {_BAG_SIZE} in a bag)")
     parser.add_argument("--kind", default=None, help="one kind of scene instead of the mixture")
+    parser.add_argument("--drive", action="store_true", help="frames along one street instead of a scene each")
     parser.add_argument("--tiles", action="store_true", help="overviews with native tiles, for the refiner")
     parser.add_argument("--device", default="cpu", help="where to render (default cpu)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
@@ -27,30 +36,70 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Render and write; frames that are there already are kept."""
+    """Render and write; frames of a folder that are there already are kept."""
     import torch
     from tqdm import tqdm
 
-    from prv2_ros.data import tiles
-    from prv2_ros.data.frames import Frame, write_frame
-    from prv2_ros.data.synthetic import render
-    from prv2_ros.data.tiles import write_tile_scene
-
+    if args.tiles and (args.bag or args.drive):
+        raise InputError("--tiles: a folder of separate scenes only, without --bag and --drive")
     torch.set_num_threads(args.threads)
+    if args.bag:
+        return _write_bag(args)
     args.output.mkdir(parents=True, exist_ok=True)
+    if args.drive:
+        for k, frame in enumerate(tqdm(_drive(args), total=args.count, unit="frame")):
+            _write_frame(args.output, f"{args.start:08d}-{k:05d}", frame)
+        return 0
     for seed in tqdm(range(args.start, args.start + args.count), unit="frame"):
         if (args.output / f"{seed:08d}.json").exists():
             continue
         if args.tiles:
-            write_tile_scene(args.output, tiles.render(seed, device=args.device))
-            continue
-        width, height = _SHAPES[seed % len(_SHAPES)] if args.size == "mixed" else _parse_size(args.size)
-        frame = render(seed, width, height, device=args.device, kind=args.kind)
-        write_frame(
-            args.output,
-            Frame(name=f"{seed:08d}", image=frame.image, depth_m=frame.depth_m, camera=frame.camera, kind=frame.kind),
-        )
+            from prv2_ros.data import tiles
+
+            tiles.write_tile_scene(args.output, tiles.render(seed, device=args.device))
+        else:
+            _write_frame(args.output, f"{seed:08d}", _frame(seed, args))
     return 0
+
+
+def _write_bag(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    try:
+        from prv2_ros.data.bags import write_bag
+    except ModuleNotFoundError as error:
+        raise InputError(f"--bag needs the package {error.name}: pip install prv2_ros[tools]") from error
+    if args.size in (None, "mixed"):
+        args.size = _BAG_SIZE
+    seeds = range(args.start, args.start + args.count)
+    frames = _drive(args) if args.drive else (_frame(seed, args) for seed in seeds)
+    write_bag(args.bag, tqdm(frames, total=args.count, unit="frame"))
+    return 0
+
+
+def _write_frame(folder: Path, name: str, frame: SyntheticFrame) -> None:
+    from prv2_ros.data.frames import Frame, write_frame
+
+    write_frame(
+        folder, Frame(name=name, image=frame.image, depth_m=frame.depth_m, camera=frame.camera, kind=frame.kind)
+    )
+
+
+def _frame(seed: int, args: argparse.Namespace) -> SyntheticFrame:
+    from prv2_ros.data.synthetic import render
+
+    mixed = args.size in (None, "mixed")
+    width, height = _SHAPES[seed % len(_SHAPES)] if mixed else _parse_size(args.size)
+    return render(seed, width, height, device=args.device, kind=args.kind)
+
+
+def _drive(args: argparse.Namespace) -> Iterator[SyntheticFrame]:
+    from prv2_ros.data.synthetic import drive
+
+    if args.kind not in (None, "street"):
+        raise InputError(f"--drive with --kind {args.kind}: a drive goes along a street")
+    size = _BAG_SIZE if args.size in (None, "mixed") else args.size
+    return drive(args.start, args.count, *_parse_size(size), device=args.device)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

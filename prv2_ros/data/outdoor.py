@@ -4,288 +4,263 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
+from prv2_ros.data import (
+    buildings,
+    daylight,
+    finishes,
+    nature,
+    objects,
+    roadside,
+    things,
+    vehicles,
+)
+from prv2_ros.data.builder import Place, SceneBuilder
+from prv2_ros.data.scene import Pose, Scene
 
-from prv2_ros.data import objects, textures
-from prv2_ros.data.scene import Lighting, Pose, Scene, SceneBuilder
-
-_GROUND_M = 900.0
+_ROBOT, _CAR, _HAND, _LORRY = (0.25, 0.6), (1.2, 1.75), (1.4, 1.75), (1.9, 2.6)
 
 
-def _daylight(b: SceneBuilder, target_y: float = 12.0) -> Lighting:
-    """Sun or overcast sky; the shadow map covers the ground ahead."""
-    rng = b.rng
-    elevation, azimuth = math.radians(rng.uniform(12, 75)), rng.uniform(0, 2 * math.pi)
-    overcast = rng.uniform() < 0.4
-    far = 150.0
-    target = (0.0, target_y, 0.0)
-    toward = np.array(
-        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+def _height(b: SceneBuilder) -> float:
+    """Camera height (m): a car's in half of the scenes, else a pedestrian's, a small robot's or a lorry's."""
+    low, high = (_CAR, _HAND, _ROBOT, _LORRY)[int(b.rng.choice(4, p=[0.5, 0.2, 0.15, 0.15]))]
+    return float(b.rng.uniform(low, high))
+
+
+def _yaw_deg(b: SceneBuilder) -> float:
+    """Along the road, or as the side cameras of a rig look."""
+    pick = b.rng.uniform()
+    if pick < 0.6:
+        return float(b.rng.normal(0, 7))
+    if pick < 0.85:
+        return float(b.rng.choice([-1, 1]) * b.rng.uniform(35, 110))
+    return float(b.rng.normal(180, 20))
+
+
+def _pose(b: SceneBuilder, x: float) -> Pose:
+    return Pose(
+        position=(x, 0.0, _height(b)),
+        yaw_deg=_yaw_deg(b),
+        pitch_deg=b.rng.normal(-1.5, 3),
+        roll_deg=b.rng.normal(0, 1.2),
     )
-    x, y, z = np.array(target) + far * toward
-    power = rng.uniform(0.0, 0.3) if overcast else rng.uniform(1.2, 3.5)
-    warm = 1 - 0.45 * math.exp(-math.degrees(elevation) / 15)
-    sky = np.array([0.9, 0.95, 1.0]) if overcast else np.array([0.5, 0.68, 1.0]) * rng.uniform(0.6, 1.0)
-    fog = math.exp(rng.uniform(math.log(80), math.log(400))) if rng.uniform() < 0.3 else rng.uniform(600, 3000)
-    return Lighting(
-        key_position=(float(x), float(y), float(z)),
-        key_target=target,
-        key_spread_m=30.0,
-        key_rgb=(power, power * (0.6 + 0.35 * warm), power * warm * 0.9),
-        sky_rgb=(float(sky[0]), float(sky[1]), float(sky[2])),
-        ground_rgb=(0.22, 0.21, 0.19),
-        fog_m=fog,
-        clouds=rng.uniform(0.8, 1.0) if overcast else rng.uniform(0, 0.8),
-    )
 
 
-def _ground(b: SceneBuilder) -> None:
-    kind = int(b.rng.choice([textures.LEAVES, textures.SPECKLE, textures.NOISE]))
-    green = (b.rng.uniform(0.05, 0.2), b.rng.uniform(0.08, 0.25), b.rng.uniform(0.02, 0.1))
-    ground = b.material(kind, base=green, repeat_m=b.rng.uniform(1, 6), specular=0.0)
-    b.box((0, 0, -0.5), (_GROUND_M, _GROUND_M, 1.0), ground)
+def _traffic(b: SceneBuilder, half: float, x0: float, most: int) -> None:
+    """Vehicles in the lanes ahead of the camera and behind it, clear of where it is."""
+    for _ in range(int(b.rng.integers(0, most))):
+        lane = b.rng.choice([-1, 1]) * b.rng.uniform(1.4, max(1.5, half - 1.2))
+        near = 5.5 if abs(lane - x0) < 2.2 else -2.0
+        y = near + math.exp(b.rng.uniform(math.log(2), math.log(70)))
+        yaw = b.rng.normal(0, 0.05) + math.pi * (lane < 0)
+        vehicles.any_vehicle(Place(b=b, x=lane, y=y, yaw=yaw))
 
 
-def _road(b: SceneBuilder, half: float) -> None:
+def _parked(b: SceneBuilder, side: int, x: float, x0: float) -> None:
+    y, turned = b.rng.uniform(-14, 4), math.pi * b.rng.integers(2)
+    for _ in range(int(b.rng.integers(1, 8))):
+        if abs(side * x - x0) > 2.0 or y > 5:
+            vehicles.any_vehicle(Place(b=b, x=side * x, y=y, yaw=b.rng.normal(0, 0.03) + turned))
+        y += b.rng.uniform(5.4, 9)
+
+
+def _edge(b: SceneBuilder, side: int, x: float) -> None:
+    """Trees, hedge, wall, fence or power line along one side, `x` m from the middle."""
     rng = b.rng
-    grey = np.ones(3) * rng.uniform(0.04, 0.22)
-    b.box(
-        (0, 0, 0.0),
-        (2 * half, _GROUND_M, 0.02),
-        b.material(textures.SPECKLE, base=grey, contrast=0.25, repeat_m=2, specular=rng.choice([0, 0.15])),
-    )
-    paint = b.material(textures.SPECKLE, base=(0.7, 0.7, 0.65), contrast=0.15, specular=0.0)
-    if rng.uniform() < 0.8:
-        step, length = rng.uniform(3, 9), rng.uniform(1, 4)
-        for k in range(-2, 14):
-            b.box((0, k * step, 0.0), (0.14, length, 0.026), paint)
-    if rng.uniform() < 0.6:
-        for side in (-1, 1):
-            b.box((side * (half - 0.3), 0, 0.0), (0.14, 300, 0.026), paint)
-    for _ in range(int(rng.integers(0, 3))):
-        patch = b.material(textures.SPECKLE, base=grey * rng.uniform(0.5, 1.5), contrast=0.2, specular=0.0)
-        b.box(
-            (rng.uniform(-half, half), rng.uniform(3, 30), 0.0),
-            (*rng.uniform(0.5, 4, 2), 0.024),
-            patch,
-            rng.uniform(0, 1),
-        )
-    if rng.uniform() < 0.25:  # a crossing
-        y = rng.uniform(5, 25)
-        for x in np.arange(-half + 0.4, half, 1.0):
-            b.box((x, y, 0.0), (0.5, 3.0, 0.028), paint)
-
-
-def _facades(b: SceneBuilder, side: int, edge: float) -> None:
-    rng, y = b.rng, b.rng.uniform(-12, 0)
-    while y < 120:
-        length, height = rng.uniform(6, 25), math.exp(rng.uniform(math.log(3), math.log(22)))
-        if rng.uniform() < 0.85:
-            kind = int(rng.choice([textures.WINDOWS, textures.WINDOWS, textures.BRICK, textures.NOISE]))
-            m = b.material(
-                kind, base=b.colour(0.25, 0.1, 0.8), repeat_m=rng.uniform(4, 7) if kind == textures.WINDOWS else 1.5
-            )
-            x = side * (edge + rng.uniform(0, 5) + 6)
-            b.standing_box((x, y + length / 2, 0), (12, length * 0.97, height), m)
-            if y < 45:
-                glass = b.material(textures.NOISE, base=(0.04, 0.05, 0.06), specular=0.6)
-                for floor in range(min(3, int(height / 3))):
-                    for k in range(min(6, int(length / 2.6))):
-                        b.box((x - side * 6, y + 1.5 + 2.6 * k, 1.7 + 3 * floor), (0.25, 1.3, 1.5), glass)
-            if rng.uniform() < 0.4:
-                b.standing_box((x, y + length / 2, height), (12.6, length, rng.uniform(0.3, 2.5)), b.material())
-        y += length + rng.choice([0.0, 1.5, 6.0])
-
-
-def _verge(b: SceneBuilder, side: int, half: float) -> None:
-    """Poles, trees, signs, fences, people and parked cars along one side."""
-    rng = b.rng
-    step, m = rng.uniform(8, 25), b.material(contrast=0.05)
-    if rng.uniform() < 0.8:
-        height, x = rng.uniform(3.5, 9), side * (half + rng.uniform(0.3, 1.5))
-        for k in range(6):
-            b.upright((x, 4 + step * k + rng.normal(), 0), rng.uniform(0.05, 0.14), height, m)
-            if rng.uniform() < 0.5:
-                b.rod((x, 4 + step * k, height), (x - side * 1.5, 4 + step * k, height + 0.2), 0.04, m)
+    if rng.uniform() < 0.55:
+        step, tall, y = rng.uniform(5, 14), rng.uniform(4, 14), rng.uniform(-3, 8)
+        for _ in range(int(rng.integers(2, 8))):
+            nature.plant_any(Place(b=b, x=side * (x + rng.uniform(0, 1)), y=y), tall * rng.uniform(0.7, 1.2), 18)
+            y += step * rng.uniform(0.7, 1.5)
+    if rng.uniform() < 0.25:
+        length = rng.uniform(8, 50)
+        nature.hedge(Place(b=b, x=side * (x + 1.2), y=rng.uniform(-5, 20)), length, 0.9, rng.uniform(0.8, 2.4))
+    if rng.uniform() < 0.25:
+        objects.fence(b, side * (x + 1), rng.uniform(-5, 10), 0, rng.uniform(5, 25), rng.uniform(0.8, 2.0))
+    if rng.uniform() < 0.2:
+        length = rng.uniform(8, 50)
+        size = (0.3, length, rng.uniform(0.6, 2.4))
+        b.standing_box((side * (x + 1.5), length / 2 + rng.uniform(-6, 10), 0), size, finishes.stucco(b))
     for _ in range(int(rng.integers(0, 5))):
-        objects.tree(b, side * (half + rng.uniform(1.5, 7)), rng.uniform(4, 60), rng.uniform(3, 11))
-    for _ in range(int(rng.integers(0, 4))):
-        x, y = side * (half + rng.uniform(0.3, 2)), rng.uniform(4, 40)
-        b.upright((x, y, 0), 0.035, 2.4, m)
-        b.box(
-            (x, y, 2.2),
-            (rng.uniform(0.4, 1.2), 0.04, rng.uniform(0.4, 0.9)),
-            b.material(textures.POSTER, repeat_m=0.8),
-            rng.normal(0, 0.2),
-        )
-    if rng.uniform() < 0.35:
-        objects.fence(
-            b, side * (half + rng.uniform(0.5, 3)), rng.uniform(1, 10), 0, rng.uniform(5, 25), rng.uniform(0.7, 1.8)
-        )
-    if rng.uniform() < 0.5:
-        y = rng.uniform(0, 8)
-        for _ in range(int(rng.integers(1, 7))):
-            objects.car(b, side * (half - 1.1), y, rng.normal(0, 0.03) + math.pi * rng.integers(2))
-            y += rng.uniform(5.2, 8)
-    if rng.uniform() < 0.3:
-        b.standing_box(
-            (side * (half + rng.uniform(1, 4)), 20, 0),
-            (rng.uniform(0.5, 2), rng.uniform(8, 60), rng.uniform(0.5, 2.2)),
-            b.material(textures.LEAVES, base=(0.05, 0.12, 0.03), repeat_m=1.0),
-        )
+        spot = Place(b=b, x=side * (x + rng.uniform(0.3, 4)), y=rng.uniform(2, 40))
+        nature.bush(spot, rng.uniform(0.4, 2.0), rng.uniform(0.4, 1.2), 4)
+    if rng.uniform() < 0.2:
+        roadside.power_line(b, side * (x + rng.uniform(0.5, 2)), rng.uniform(6, 9), rng.uniform(20, 40))
 
 
 def street(b: SceneBuilder) -> Scene:
-    """Town street from a vehicle or a pedestrian."""
+    """Town street from a car of a rig of cameras, a robot or a pedestrian."""
     rng, half = b.rng, b.rng.uniform(2.8, 8)
-    _ground(b)
-    _road(b, half)
-    walk = b.material(
-        int(rng.choice([textures.TILES, textures.SPECKLE, textures.NOISE])), base=b.colour(0.1, 0.1, 0.5), contrast=0.15
-    )
-    built = rng.uniform() < 0.75
+    roadside.ground(b)
+    roadside.road(b, half, 2 if half < 5.5 else 4)
+    x0 = rng.uniform(-0.5, 0.5) * half if rng.uniform() < 0.75 else rng.choice([-1, 1]) * (half + rng.uniform(0.5, 1.5))
+    walk, pavement = rng.uniform(1.6, 4.5), finishes.paving(b)
+    kerb, built = finishes.concrete(b), rng.uniform() < 0.7
+    start = rng.uniform(15, 60)
+    gap = (start, start + rng.uniform(7, 16)) if rng.uniform() < 0.35 else (0.0, 0.0)
+    if gap[1]:  # a road that crosses
+        b.box((0, (gap[0] + gap[1]) / 2, 0.0), (300, gap[1] - gap[0], 0.018), finishes.asphalt(b))
     for side in (-1, 1):
-        b.box((side * (half + 1.5), 0, 0.05), (3.0, 400, 0.16), walk)
+        for y0, y1 in ((-200.0, gap[0]), (gap[1], 250.0)):
+            middle = (y0 + y1) / 2
+            b.box((side * (half + walk / 2), middle, 0.05), (walk, y1 - y0, 0.15), pavement)
+            b.box((side * (half + 0.07), middle, 0.05), (0.14, y1 - y0, 0.16), kerb)
         if built:
-            _facades(b, side, half + 3)
-        _verge(b, side, half)
-    for _ in range(int(rng.integers(0, 6))):
-        lane = rng.choice([-1, 1]) * rng.uniform(1.3, max(1.4, half - 1.2))
-        objects.car(
-            b, lane, math.exp(rng.uniform(math.log(5), math.log(70))), rng.normal(0, 0.06) + math.pi * rng.integers(2)
-        )
-    for _ in range(int(rng.integers(0, 6))):
-        objects.person(
-            b, rng.uniform(-half - 3, half + 3), math.exp(rng.uniform(math.log(3), math.log(40))), rng.uniform(0, 6.3)
-        )
+            buildings.row(b, side, half + walk, gap)
+        roadside.street_things(b, side, half)
+        if rng.uniform() < (0.35 if built else 0.9):
+            _edge(b, side, half + (0.8 if built else walk))
+        if rng.uniform() < 0.5:
+            _parked(b, side, half - 1.1, x0)
+        for _ in range(int(rng.integers(0, 4))):
+            y = math.exp(rng.uniform(math.log(2.5), math.log(40)))
+            objects.person(b, side * (half + rng.uniform(0.3, walk)), y, rng.choice([0, math.pi, rng.uniform(0, 6.3)]))
+    _traffic(b, half, x0, 6)
     if rng.uniform() < 0.3:
-        objects.two_wheeler(b, rng.uniform(-half, half), rng.uniform(4, 15), rng.uniform(0, 6.3), rng.uniform() < 0.5)
-    for _ in range(int(rng.integers(0, 5))):
+        y = rng.uniform(4, 20)
+        objects.two_wheeler(b, rng.uniform(-half, half), y, math.pi / 2 + rng.normal(0, 0.3), rng.uniform() < 0.4)
+    if rng.uniform() < 0.3:
+        objects.person(b, rng.uniform(-half, half), rng.uniform(6, 30), rng.choice([1.57, -1.57]))
+    for _ in range(int(rng.integers(0, 4))):
         y, z = rng.uniform(5, 60), rng.uniform(5, 9)
         objects.wire(b, (-half - 4, y, z), (half + 4, y + rng.normal(0, 3), z), rng.uniform(0.2, 0.8), 0.02)
-    pose = Pose(
-        position=(rng.uniform(-0.6, 0.6) * half, 0.0, float(np.clip(rng.normal(1.6, 0.35), 0.5, 3.0))),
-        yaw_deg=rng.normal(0, 6) if rng.uniform() < 0.7 else rng.normal(0, 45),
-        pitch_deg=rng.normal(-1.5, 3.5),
-        roll_deg=rng.normal(0, 1.2),
-    )
-    return b.build("street", _daylight(b), pose)
+    roadside.horizon(b, 130.0)
+    return b.build("street", daylight.daylight(b), _pose(b, float(x0)))
 
 
 def road(b: SceneBuilder) -> Scene:
     """Country road or motorway through fields and woods."""
-    rng, half = b.rng, b.rng.uniform(3, 11)
-    _ground(b)
-    _road(b, half)
+    rng, half = b.rng, b.rng.uniform(2.8, 11)
+    roadside.ground(b)
+    roadside.road(b, half, 2 if half < 5 else 4)
+    x0 = rng.uniform(-0.6, 0.6) * half
     for side in (-1, 1):
-        _verge(b, side, half + rng.uniform(0, 3))
-        if rng.uniform() < 0.4:
-            rail = b.material(textures.NOISE, base=(0.4, 0.4, 0.4), specular=0.3)
-            b.box((side * (half + 0.5), 40, 0.6), (0.05, 110, 0.3), rail)
-            for k in range(24):
-                b.standing_box((side * (half + 0.55), 2 + 4 * k, 0), (0.08, 0.08, 0.7), rail)
-        for _ in range(int(rng.integers(0, 12))):
-            objects.plant(
-                b, side * (half + rng.uniform(3, 30)), rng.uniform(5, 120), 0, rng.uniform(1, 9), rng.uniform(1, 5), 25
-            )
-        for _ in range(int(rng.integers(0, 4))):
-            radii = rng.uniform(20, 120), rng.uniform(20, 120), rng.uniform(3, 25)
-            b.ball(
-                (side * rng.uniform(60, 250), rng.uniform(60, 350), -2),
-                radii,
-                b.material(textures.LEAVES, base=(0.06, 0.1, 0.04), repeat_m=8),
-            )
-    for _ in range(int(rng.integers(0, 6))):
-        lane = rng.choice([-1, 1]) * rng.uniform(1.5, half - 1)
-        objects.car(
-            b, lane, math.exp(rng.uniform(math.log(6), math.log(90))), rng.normal(0, 0.03) + math.pi * rng.integers(2)
-        )
-    pose = Pose(
-        position=(rng.uniform(-0.6, 0.6) * half, 0.0, float(np.clip(rng.normal(1.6, 0.35), 0.6, 3.2))),
-        yaw_deg=rng.normal(0, 6) if rng.uniform() < 0.75 else rng.normal(0, 50),
-        pitch_deg=rng.normal(-1.5, 3),
-        roll_deg=rng.normal(0, 1.2),
-    )
-    return b.build("road", _daylight(b), pose)
+        _edge(b, side, half + rng.uniform(1.0, 6))
+        if rng.uniform() < 0.35:
+            roadside.railing(b, side * (half + 0.6), rng.uniform(-10, 20), rng.uniform(20, 90))
+        if rng.uniform() < 0.3:
+            roadside.street_things(b, side, half + 0.8)
+        for _ in range(int(rng.integers(0, 6))):
+            spot = Place(b=b, x=side * (half + rng.uniform(4, 40)), y=rng.uniform(5, 130))
+            nature.plant_any(spot, rng.uniform(4, 15), 12)
+        if rng.uniform() < 0.2:
+            p = Place(b=b, x=side * (half + rng.uniform(6, 25)), y=rng.uniform(10, 60), yaw=-side * math.pi / 2)
+            buildings.house(p, rng.uniform(8, 20), 9, rng.uniform(3, 7))
+        if rng.uniform() < 0.3:  # a field of another colour
+            field, x = finishes.soil(b), side * (half + 6 + rng.uniform(0, 10) + 100)
+            b.box((x, rng.uniform(0, 60), 0.0), (200, rng.uniform(30, 200), 0.02), field)
+        if rng.uniform() < 0.2:  # a bank
+            rise = rng.uniform(1, 5)
+            size = (8 * rise, 300, rise)
+            b.roof((side * (half + 2 + 4 * rise), 20, -0.05), size, finishes.soil(b))
+    _traffic(b, half, x0, 7)
+    roadside.horizon(b)
+    roadside.horizon(b)
+    return b.build("road", daylight.daylight(b), _pose(b, float(x0)))
 
 
 def yard(b: SceneBuilder) -> Scene:
-    """Yard, garden or plaza: mid-range clutter outdoors without a road's layout."""
+    """Yard, garden, car park or plaza: mid-range clutter outdoors without a road's layout."""
     rng = b.rng
-    _ground(b)
-    if rng.uniform() < 0.6:
-        b.box((0, 0, 0), (rng.uniform(8, 60), rng.uniform(10, 80), 0.02), b.material())
+    roadside.ground(b)
+    if rng.uniform() < 0.65:
+        b.box((0, 0, 0), (rng.uniform(8, 60), rng.uniform(10, 80), 0.02), finishes.paving(b))
     for _ in range(int(rng.integers(1, 5))):
-        x, y = rng.choice([-1, 1]) * rng.uniform(4, 25), rng.uniform(6, 40)
-        b.standing_box(
-            (x, y, 0),
-            (rng.uniform(3, 14), rng.uniform(3, 14), rng.uniform(2.2, 9)),
-            b.material(
-                int(rng.choice([textures.WINDOWS, textures.BRICK, textures.PLANKS, textures.NOISE])), repeat_m=3
-            ),
-            rng.uniform(0, 1.5),
-        )
-    for _ in range(int(rng.integers(5, 25))):
+        y = rng.uniform(6, 40)
+        x = rng.uniform(-1, 1) * y
+        place = Place(b=b, x=x, y=y, yaw=math.atan2(-x, y) + rng.normal(0, 0.5))
+        buildings.house(place, rng.uniform(4, 16), rng.uniform(4, 12), rng.uniform(2.6, 9))
+    for _ in range(int(rng.integers(2, 14))):
+        y = math.exp(rng.uniform(math.log(1.8), math.log(20)))
+        things.on_floor(Place(b=b, x=rng.normal(0, 0.5) * y, y=y, yaw=rng.uniform(0, 6.3)))
+    for _ in range(int(rng.integers(0, 6))):
         y = math.exp(rng.uniform(math.log(2), math.log(30)))
         objects.clutter(b, rng.normal(0, 0.5) * y, y, 0, math.exp(rng.uniform(math.log(0.2), math.log(1.8))))
     for _ in range(int(rng.integers(0, 6))):
-        objects.tree(b, rng.normal(0, 9), rng.uniform(4, 40), rng.uniform(2, 9))
-    for _ in range(int(rng.integers(0, 8))):
-        objects.plant(b, rng.normal(0, 6), rng.uniform(2, 25), 0, rng.uniform(0.3, 1.8), rng.uniform(0.4, 1.5), 18)
-    for _ in range(int(rng.integers(0, 3))):
-        objects.car(b, rng.normal(0, 8), rng.uniform(5, 30), rng.uniform(0, 6.3))
-        objects.person(b, rng.normal(0, 4), rng.uniform(2.5, 20), rng.uniform(0, 6.3))
-    if rng.uniform() < 0.5:
+        nature.plant_any(Place(b=b, x=rng.normal(0, 9), y=rng.uniform(4, 40)), rng.uniform(2, 11))
+    for _ in range(int(rng.integers(0, 7))):
+        spot = Place(b=b, x=rng.normal(0, 6), y=rng.uniform(2.5, 25))
+        nature.bush(spot, rng.uniform(0.3, 1.8), rng.uniform(0.4, 1.3))
+    for _ in range(int(rng.integers(0, 4))):
+        y = rng.uniform(5.5, 30)
+        vehicles.any_vehicle(Place(b=b, x=rng.normal(0, 0.6) * y, y=y, yaw=rng.uniform(0, 6.3)))
+    for _ in range(int(rng.integers(0, 4))):
+        objects.person(b, rng.normal(0, 3), rng.uniform(2, 18), rng.uniform(0, 6.3))
+    if rng.uniform() < 0.4:
         objects.two_wheeler(b, rng.normal(0, 1.5), rng.uniform(2.5, 8), rng.uniform(0, 6.3), rng.uniform() < 0.6)
-    objects.fence(
-        b, rng.uniform(-8, 8), rng.uniform(3, 15), rng.uniform(-1.5, 1.5), rng.uniform(4, 18), rng.uniform(0.7, 2)
-    )
+    for _ in range(int(rng.integers(0, 3))):
+        x, y = rng.uniform(-8, 8), rng.uniform(3, 15)
+        objects.fence(b, x, y, rng.uniform(-1.5, 1.5), rng.uniform(4, 18), rng.uniform(0.7, 2))
+    roadside.horizon(b, 50.0)
     pose = Pose(
-        position=(0.0, 0.0, float(np.clip(rng.normal(1.4, 0.4), 0.3, 3.0))),
-        yaw_deg=rng.normal(0, 20),
+        position=(0.0, 0.0, _height(b)),
+        yaw_deg=rng.normal(0, 22),
         pitch_deg=rng.normal(-5, 6),
         roll_deg=rng.normal(0, 2),
     )
-    return b.build("yard", _daylight(b, 8.0), pose)
+    return b.build("yard", daylight.daylight(b, 8.0), pose)
+
+
+class _Terrain:
+    """Level ground with flat mounds, and how high it is."""
+
+    def __init__(self, b: SceneBuilder) -> None:
+        roadside.ground(b)
+        self.mounds: list[tuple[float, float, float, float, float]] = []
+        earth = finishes.soil(b)
+        for _ in range(int(b.rng.integers(6, 20))):
+            y = math.exp(b.rng.uniform(math.log(5), math.log(140)))
+            rx = y * b.rng.uniform(0.15, 0.7)
+            ry, rz = rx * b.rng.uniform(0.5, 1.5), rx * b.rng.uniform(0.03, 0.22)
+            x = b.rng.normal(0, 0.7) * y
+            if math.hypot(x / rx, y / ry) < 1.15:  # the camera would be inside
+                continue
+            self.mounds.append((x, y, rx, ry, rz))
+            b.ball((x, y, 0), (rx, ry, rz), earth if b.rng.uniform() < 0.7 else finishes.soil(b))
+
+    def height(self, x: float, y: float) -> float:
+        """Height (m) of the ground at a point."""
+        rise = (1 - ((x - cx) / rx) ** 2 - ((y - cy) / ry) ** 2 for cx, cy, rx, ry, _ in self.mounds)
+        heights = (m[4] * math.sqrt(r) for m, r in zip(self.mounds, rise, strict=True) if r > 0)
+        return max(heights, default=0.0)
 
 
 def offroad(b: SceneBuilder) -> Scene:
-    """Rough ground with mounds, rocks, bushes and trees."""
-    rng = b.rng
-    _ground(b)
-    earth = b.material(textures.NOISE, base=(0.2, 0.15, 0.09), repeat_m=3, specular=0.0)
-    for _ in range(int(rng.integers(6, 22))):
-        y = math.exp(rng.uniform(math.log(5), math.log(120)))
-        spread = y * rng.uniform(0.15, 0.6)
-        b.ball(
-            (rng.normal(0, 0.7) * y, y, 0),
-            (spread, spread * rng.uniform(0.5, 1.5), spread * rng.uniform(0.03, 0.2)),
-            earth if rng.uniform() < 0.5 else b.material(textures.LEAVES, base=(0.1, 0.13, 0.05), repeat_m=2),
-        )
-    for _ in range(int(rng.integers(8, 45))):
-        y, s = math.exp(rng.uniform(math.log(1.5), math.log(50))), math.exp(rng.uniform(math.log(0.08), math.log(1.3)))
-        b.ball(
-            (rng.normal(0, 0.6) * y, y, 0),
-            s * rng.uniform(0.4, 1.1, 3),
-            b.material(textures.NOISE, base=np.ones(3) * rng.uniform(0.08, 0.4), repeat_m=s),
-            rng.uniform(0, 3),
-        )
-    for _ in range(int(rng.integers(0, 10))):
-        objects.tree(b, rng.normal(0, 12), math.exp(rng.uniform(math.log(4), math.log(70))), rng.uniform(2, 14))
+    """Rough ground with mounds, a track, rocks, bushes, grass and trees."""
+    rng, terrain = b.rng, _Terrain(b)
+    if rng.uniform() < 0.4:
+        track = finishes.soil(b)
+        for x in (-0.8, 0.8):
+            b.box((x, 0, 0.0), (0.5, 300, 0.02), track)
+
+    def spot(near: float, far: float, spread: float) -> Place:
+        y = math.exp(rng.uniform(math.log(near), math.log(far)))
+        x = rng.normal(0, spread) * y
+        return Place(b=b, x=x, y=y, z=terrain.height(x, y) - 0.03, yaw=rng.uniform(0, 6.3))
+
+    for _ in range(int(rng.integers(6, 35))):
+        p, s = spot(1.5, 50, 0.6), math.exp(rng.uniform(math.log(0.06), math.log(1.0)))
+        p.ball((0, 0, 0), s * rng.uniform(0.4, 1.1, 3), finishes.concrete(b))
+    for _ in range(int(rng.integers(0, 12))):
+        nature.plant_any(spot(4, 80, 0.4), rng.uniform(2, 15), 18)
     for _ in range(int(rng.integers(0, 14))):
-        objects.plant(
-            b,
-            rng.normal(0, 7),
-            math.exp(rng.uniform(math.log(1.5), math.log(40))),
-            0,
-            rng.uniform(0.2, 1.5),
-            rng.uniform(0.3, 1.4),
-            12,
-        )
+        nature.bush(spot(2, 40, 0.5), rng.uniform(0.2, 1.8), rng.uniform(0.3, 1.2), 5)
+    for _ in range(int(rng.integers(0, 12))):
+        nature.tuft(spot(1.2, 12, 0.5), rng.uniform(0.15, 0.9))
+    for _ in range(int(rng.integers(0, 3))):  # fallen logs
+        p, length = spot(2.5, 25, 0.5), rng.uniform(0.8, 5)
+        p.rod((0, 0, 0.15), (length, 0, 0.15), rng.uniform(0.06, 0.22), nature.bark(p))
+    if rng.uniform() < 0.2:
+        vehicles.car(spot(6, 30, 0.3))
+    if rng.uniform() < 0.25:
+        p = spot(3, 20, 0.3)
+        objects.person(b, p.x, p.y, p.yaw)
+    if rng.uniform() < 0.3:
+        objects.fence(b, rng.uniform(-8, 8), rng.uniform(3, 15), rng.uniform(-1.5, 1.5), 15, rng.uniform(0.9, 1.5))
+    roadside.horizon(b, 60.0)
     pose = Pose(
-        position=(0.0, 0.0, float(np.clip(rng.normal(1.2, 0.5), 0.3, 3.0))),
+        position=(0.0, 0.0, _height(b)),
         yaw_deg=rng.normal(0, 20),
-        pitch_deg=rng.normal(-5, 6),
+        pitch_deg=rng.normal(-5, 7),
         roll_deg=rng.normal(0, 4),
     )
-    return b.build("offroad", _daylight(b), pose)
+    return b.build("offroad", daylight.daylight(b), pose)

@@ -16,13 +16,25 @@ class SensorEffects:
     """Strength of each effect; the defaults of `ideal` change nothing but the tone curve."""
 
     exposure_ev: float = 0.0
+    meter_low: float = 0.0
+    """How much more the bottom of the picture counts for the exposure: 1 lets a bright sky burn out."""
+
     white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
     vignette: float = 0.0
     """Light lost in the corners, 0 to 1."""
 
     blur_sigma_px: float = 0.0
     motion_px: float = 0.0
-    """Length of the motion blur; horizontal."""
+    """Length of the motion blur."""
+
+    motion_deg: float = 0.0
+    """Direction of the motion blur; 0 is horizontal."""
+
+    glare: float = 0.0
+    """Share of the light that lens and haze spread over a wide surrounding."""
+
+    row_noise: float = 0.0
+    """Standard deviation of each row's own offset, as a share of full scale."""
 
     noise: float = 0.0
     """Standard deviation of the noise at mid grey, as a share of full scale."""
@@ -35,12 +47,16 @@ class SensorEffects:
     def random(cls, rng: np.random.Generator, scale: float = 1.0) -> SensorEffects:
         """Draw the effects of one camera; `scale` is the blur's, 1 for full-resolution frames."""
         return cls(
-            exposure_ev=float(np.clip(rng.normal(0, 0.45), -1.3, 1.0)),
+            exposure_ev=float(np.clip(rng.normal(0.15, 0.55), -1.3, 1.7)),
+            meter_low=float(rng.uniform(0, 1)) if rng.uniform() < 0.7 else 0.0,
             white_balance=(math.exp(rng.normal(0, 0.07)), 1.0, math.exp(rng.normal(0, 0.09))),
             vignette=max(0.0, rng.normal(0.05, 0.15)),
             blur_sigma_px=scale * float(rng.uniform(0.3, 0.8) if rng.uniform() < 0.8 else rng.uniform(0.8, 1.6)),
             motion_px=scale * float(rng.uniform(1, 5)) if rng.uniform() < 0.08 else 0.0,
-            noise=float(rng.exponential(0.008)),
+            motion_deg=float(rng.normal(0, 25)),
+            glare=float(rng.uniform(0.02, 0.2)) if rng.uniform() < 0.3 else 0.0,
+            row_noise=float(rng.exponential(0.004)) if rng.uniform() < 0.2 else 0.0,
+            noise=float(rng.exponential(0.008) if rng.uniform() < 0.9 else rng.uniform(0.02, 0.06)),
             contrast=math.exp(rng.normal(0, 0.15)),
             saturation=math.exp(rng.normal(0, 0.25)),
             jpeg_quality=int(rng.integers(60, 99)),
@@ -48,8 +64,10 @@ class SensorEffects:
 
 
 def meter(linear_HW3: NDArray[np.float32], effects: SensorEffects) -> float:
-    """Mean radiance of a picture as a camera meters it: lamps and the sun count no more than twice white."""
-    return float(np.minimum(linear_HW3 * np.asarray(effects.white_balance, np.float32), 2.0).mean()) + 1e-4
+    """Geometric mean of a picture's radiance; lamps and the sun count no more than twice white."""
+    light = np.log(np.minimum(linear_HW3 * np.asarray(effects.white_balance, np.float32), 2.0) + 0.01).mean((1, 2))
+    weight = 1 + effects.meter_low * np.linspace(-0.95, 0.95, len(light))
+    return float(np.exp(np.average(light, weights=weight)))
 
 
 def expose(
@@ -61,13 +79,18 @@ def expose(
     light *= 0.2 / metered * 2.0**effects.exposure_ev
     if effects.vignette > 0:
         light *= _vignette(light.shape[0], light.shape[1], effects.vignette)
+    if effects.glare > 0:
+        light += effects.glare * (_spread(np.minimum(light, 6.0)) - light)
     if effects.motion_px > 1:
-        light = cv2.blur(light, (round(effects.motion_px), 1))
+        light = cv2.filter2D(light, -1, _streak(effects.motion_px, effects.motion_deg))
     if effects.blur_sigma_px > 0.05:
         light = cv2.GaussianBlur(light, (0, 0), effects.blur_sigma_px)
     if effects.noise > 0:
         shot = effects.noise * np.sqrt(np.maximum(light, 0.0) / 0.2 + 0.05)
         light = light + shot * rng.standard_normal(light.shape, np.float32) * 0.2
+    if effects.row_noise > 0:
+        light = light + effects.row_noise * rng.standard_normal((len(light), 1, 1), np.float32) * 0.5
+    light = np.maximum(light, 0)
     light = light / (1 + 0.35 * np.maximum(light - 0.4, 0))  # a soft shoulder, or every lamp burns out
     srgb = np.clip(light, 0, 1) ** (1 / 2.2)
     grey = srgb.mean(-1, keepdims=True)
@@ -79,6 +102,26 @@ def expose(
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, effects.jpeg_quality])
     decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     return np.ascontiguousarray(decoded[..., ::-1])
+
+
+def _spread(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Wide blur (a twentieth of the width), on a small copy."""
+    height, width = light.shape[:2]
+    small = cv2.resize(light, (64, max(8, 64 * height // width)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), 3.2)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _streak(length_px: float, angle_deg: float) -> NDArray[np.float32]:
+    """Kernel of a straight motion; its sum is 1."""
+    size = 2 * round(length_px / 2) + 3
+    kernel = np.zeros((size, size), np.float32)
+    reach = length_px / 2 * np.array([math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))])
+    for step in np.linspace(-1, 1, 4 * size):
+        x, y = np.rint(size // 2 + step * reach).astype(int)
+        kernel[y, x] += 1
+    kernel /= kernel.sum()
+    return kernel
 
 
 def _vignette(height: int, width: int, strength: float) -> NDArray[np.float32]:

@@ -14,20 +14,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prv2_ros.data import indoor, outdoor
+from prv2_ros.data import halls, indoor, outdoor
+from prv2_ros.data.builder import SceneBuilder
 from prv2_ros.data.raycast import Hits, Pinhole, Primitives, cast
-from prv2_ros.data.scene import Pose, Scene, SceneBuilder
+from prv2_ros.data.scene import Pose, Scene
 from prv2_ros.data.sensor import SensorEffects, expose
 from prv2_ros.data.shading import shade
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
 KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
-    "room": (indoor.room, 0.24),
-    "garage": (indoor.garage, 0.16),
+    "room": (indoor.room, 0.22),
+    "plain": (indoor.plain, 0.07),
     "tabletop": (indoor.tabletop, 0.12),
-    "corridor": (indoor.corridor, 0.06),
-    "warehouse": (indoor.warehouse, 0.07),
+    "corridor": (indoor.corridor, 0.05),
+    "garage": (halls.garage, 0.13),
+    "warehouse": (halls.warehouse, 0.06),
     "street": (outdoor.street, 0.16),
     "road": (outdoor.road, 0.08),
     "yard": (outdoor.yard, 0.07),
@@ -38,11 +40,14 @@ KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
 _LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25}
 """Share of frames of a kind that a lens of 30 to 50 degrees sees."""
 
+_BENT_SHARE, _LARGEST_K1 = 0.3, 0.01
+"""Share of lenses whose rectification left some radial distortion, and the most of it: 1% of r, 45 degrees off axis."""
+
 _MOST_TRIES = 20
 _PROBE_WH = (64, 40)
-_FEWEST_THINGS = 8
-_LARGEST_SHARE = 0.6
-_LEAST_RELIEF = 1.65
+_FEWEST_THINGS = 6
+_LARGEST_SHARE = 0.85
+_LEAST_RELIEF = 1.35
 """A composition is drawn again while a coarse look at it finds fewer surfaces, one larger than this share of the
 picture, or a far end (95% of the pixels) nearer than this multiple of the near end (5%): no camera of use looks so."""
 
@@ -76,6 +81,8 @@ def scene_of(seed: int, kind: str | None = None) -> tuple[Scene, float]:
         scene = KINDS[kind][0](SceneBuilder(rng))
         if _shows_something(scene, fov_deg):
             break
+    if rng.uniform() < _BENT_SHARE:
+        scene = replace(scene, lens_k1=float(rng.uniform(-_LARGEST_K1, _LARGEST_K1)))
     return scene, fov_deg
 
 
@@ -141,10 +148,11 @@ def trace(
     """Render one view before the sensor: linear radiance (H, W, 3) and depth (H, W) metres."""
     place = torch.device(device)
     pinhole = _pinhole(camera)
-    scene = replace(scene, primitives=_on(scene.primitives, place))
+    materials = {name: value.to(place) for name, value in scene.materials.items()}
+    scene = replace(scene, primitives=_on(scene.primitives, place), materials=materials)
     with torch.inference_mode():
         hits = view(scene, pinhole)
-        linear = shade(scene, hits, pinhole)
+        linear = shade(scene, hits, replace(pinhole, k1=scene.lens_k1))
     return linear.float().cpu().numpy(), hits.depth_HW.cpu().numpy()
 
 
@@ -156,8 +164,8 @@ def view(scene: Scene, camera: Pinhole) -> Hits:
     """Cast the rays of the scene's pose."""
     device = scene.primitives.centre.device
     rotation = torch.from_numpy(scene.pose.rotation()).float().to(device)
-    origin = torch.tensor(scene.pose.position, device=device)
-    return cast(scene.primitives.moved(rotation, origin), camera)
+    origin = torch.tensor(scene.pose.position, device=device, dtype=torch.float32)
+    return cast(scene.primitives.moved(rotation, origin), replace(camera, k1=scene.lens_k1))
 
 
 def drive(

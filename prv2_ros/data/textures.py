@@ -12,9 +12,13 @@ from torch import Tensor
 
 SIZE_PX = 256
 _LEVELS = 8
-NOISE, BRICK, TILES, PLANKS, STRIPES, CELLS, SPECKLE, POSTER, LEAVES, CHECKER, WINDOWS, WEAVE = range(12)
+NOISE, BRICK, TILES, PLANKS, STRIPES, CELLS, SPECKLE, POSTER, LEAVES, CHECKER, WINDOWS, WEAVE, GRAIN, TEXT = range(14)
+KINDS = 14
 VARIANTS = 6
 """Textures of each kind; texture id = kind * VARIANTS + variant."""
+
+BRICKS, TILE_COUNT, CHECKER_COUNT = (12, 4), 4, 8
+"""Rows and columns of bricks, tiles and squares along one repeat: surfaces of standard sizes follow from them."""
 
 
 def _spectral(rng: np.random.Generator, slope: float, stretch: float = 1.0) -> NDArray[np.float64]:
@@ -85,15 +89,33 @@ def _facade(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.where(pane, 0.05 + 0.2 * _spectral(rng, 1.5), np.where(frame, 1.0, 0.6 + 0.2 * _spectral(rng, 1.0)))
 
 
+def _page(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Printed page: lines of short dark words in one or two columns, sometimes with a picture."""
+    page = np.ones((SIZE_PX, SIZE_PX))
+    pitch, columns = int(rng.integers(5, 14)), int(rng.integers(1, 3))
+    for column in range(columns):
+        left, right = SIZE_PX * column // columns + 14, SIZE_PX * (column + 1) // columns - 14
+        for y in range(16, SIZE_PX - 16, pitch):
+            x = left
+            while x < right and rng.uniform() < 0.95:
+                word = int(rng.integers(3, 18))
+                page[y : y + max(2, pitch // 2), x : min(x + word, right)] = rng.uniform(0.1, 0.4)
+                x += word + 4
+    if rng.uniform() < 0.5:
+        y, x = rng.integers(10, 150, 2)
+        page[y : y + 80, x : x + 90] = _spectral(rng, 1.5)[:80, :90]
+    return page
+
+
 def _make(kind: int, rng: np.random.Generator) -> NDArray[np.float64]:
     fine = _spectral(rng, rng.uniform(0.4, 1.2))
     count = int(rng.integers(2, 9))
     if kind == NOISE:
         value = _spectral(rng, rng.uniform(0.9, 2.2))
     elif kind == BRICK:
-        value = 0.8 * _grid(rng, 2 * count, count, 0.006, 0.5) + 0.2 * fine
+        value = 0.8 * _grid(rng, *BRICKS, 0.006, 0.5) + 0.2 * fine
     elif kind == TILES:
-        value = 0.85 * _grid(rng, count, count, 0.008, 0.0) + 0.15 * fine
+        value = 0.85 * _grid(rng, TILE_COUNT, TILE_COUNT, 0.006, 0.0) + 0.15 * fine
     elif kind == PLANKS:
         value = 0.5 * _grid(rng, 2 * count, 1, 0.004, 0.37) + 0.5 * _spectral(rng, 1.3, 0.08)
     elif kind == STRIPES:
@@ -107,10 +129,14 @@ def _make(kind: int, rng: np.random.Generator) -> NDArray[np.float64]:
     elif kind == LEAVES:
         value = _leaves(rng)
     elif kind == CHECKER:
-        cells = (np.arange(SIZE_PX) * count * 2 // SIZE_PX) % 2
+        cells = (np.arange(SIZE_PX) * CHECKER_COUNT // SIZE_PX) % 2
         value = (cells[:, None] ^ cells[None, :]).astype(float)
     elif kind == WINDOWS:
         value = _facade(rng)
+    elif kind == GRAIN:
+        value = 0.8 * _spectral(rng, rng.uniform(1.0, 1.6), rng.uniform(0.04, 0.12)) + 0.2 * fine
+    elif kind == TEXT:
+        value = _page(rng)
     else:
         value = 0.5 * _waves(rng, 4 * count, 0.2) + 0.5 * _waves(rng, 4 * count, 0.2).T
     return np.repeat(value[..., None], 3, -1)
@@ -118,35 +144,42 @@ def _make(kind: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 @cache
 def bank(device: torch.device) -> Tensor:
-    """All textures and their halved copies: (ids, texels of all levels, 3) float32 in [0, 1]; level 0 first."""
+    """All textures and their halved copies: (ids, texels of all levels, 4) uint8, level 0 first; channel 3 is unused.
+
+    A texel is one 32-bit word, so that a lookup fetches it at once.
+    """
     rng = np.random.default_rng(20260101)
-    maps = np.stack([_make(kind, rng) for kind in range(12) for _ in range(VARIANTS)])
+    maps = np.stack([_make(kind, rng) for kind in range(KINDS) for _ in range(VARIANTS)])
     level = torch.from_numpy(maps).float().permute(0, 3, 1, 2)
     flat = []
     for _ in range(_LEVELS):
         flat.append(level.flatten(2))
         level = torch.nn.functional.avg_pool2d(level, 2)
-    return torch.cat(flat, 2).permute(0, 2, 1).contiguous().to(device)
+    rgb = (torch.cat(flat, 2).permute(0, 2, 1).clamp(0, 1) * 255 + 0.5).to(torch.uint8)
+    return torch.nn.functional.pad(rgb, (0, 1)).contiguous().to(device)
 
 
 def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor) -> Tensor:
     """Bilinear lookup (N, 3) of textures `ids` (N,) at `u`, `v` (N,) in repeats, at the mip level of the footprint."""
     table = bank(u.device)
-    level = texels_per_px.clamp(min=1.0).log2().round().clamp(max=_LEVELS - 1).long()
-    sizes = SIZE_PX >> torch.arange(_LEVELS, device=u.device)
-    starts = torch.cat([sizes.new_zeros(1), (sizes * sizes).cumsum(0)])[:-1]
-    size, start = sizes[level], starts[level]
+    level = texels_per_px.clamp(min=1.0).log2().round().clamp(max=_LEVELS - 1).int()
+    size = SIZE_PX >> level
+    # Levels 0 to k - 1 hold 4/3 (S^2 - s^2) texels, where s is the edge of level k.
+    start = (SIZE_PX * SIZE_PX - size * size) // 3 * 4
     x = u * size - 0.5
     y = v * size - 0.5
     x0, y0 = x.floor(), y.floor()
     ax, ay = (x - x0)[:, None], (y - y0)[:, None]
-    xi, yi = x0.long(), y0.long()
-    base = ids * table.shape[1] + start
-    flat = table.view(-1, 3)
+    last = size - 1
+    x0, y0 = x0.int(), y0.int()
+    left, right = x0 & last, (x0 + 1) & last
+    base = ids.int() * table.shape[1] + start
+    upper, lower = base + (y0 & last) * size, base + ((y0 + 1) & last) * size
+    flat = table.view(torch.int32).view(-1)
 
-    def texel(dx: int, dy: int) -> Tensor:
-        return flat[base + ((yi + dy) % size) * size + (xi + dx) % size]
+    def texel(at: Tensor) -> Tensor:
+        return flat[at].view(torch.uint8).view(-1, 4)[:, :3].float()
 
-    top = torch.lerp(texel(0, 0), texel(1, 0), ax)
-    bottom = torch.lerp(texel(0, 1), texel(1, 1), ax)
-    return torch.lerp(top, bottom, ay)
+    top = torch.lerp(texel(upper + left), texel(upper + right), ax)
+    bottom = torch.lerp(texel(lower + left), texel(lower + right), ax)
+    return torch.lerp(top, bottom, ay).div_(255)

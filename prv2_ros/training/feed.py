@@ -21,7 +21,7 @@ from prv2_ros.training.config import WHOLE_MODEL, TrainConfig
 from prv2_ros.training.pseudo_labels import LabelKey, read_pseudo_label
 from prv2_ros.training.samples import coarse_sample, tile_sample
 from prv2_ros.training.scene_samples import SceneSample, native_sample, scene_sample
-from prv2_ros.training.sources import Draw
+from prv2_ros.training.sources import Draw, whole_scene
 
 Batch = dict[str, Tensor]
 _RELIST_EVERY = 200  # batches between two looks at growing folders
@@ -83,7 +83,7 @@ class Feed(IterableDataset[Batch]):
         source, item = draw.item(rng)
         config, labels = self.config, self.prepared.labels
         return scene_sample(
-            item.read_scene(),
+            whole_scene(item.read()) if labels else item.read_scene(),  # a label covers the whole picture
             size,
             config.patch,
             rng,

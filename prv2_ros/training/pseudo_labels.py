@@ -6,6 +6,7 @@ good edges and an unsure scale (PatchRefiner V2, arXiv 2501.01121).
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path
     place = output / f"pseudo_labels_{teacher.name}"
     place.mkdir(parents=True, exist_ok=True)
     items = {(k, item.name): item for k, source in enumerate(sources) for item in list_items(source)}
-    files = {key: place / f"{key[0]}_{key[1].replace('/', '__')}.png" for key in items}
+    digests = [hashlib.sha256(source.encode()).hexdigest()[:8] for source in sources]
+    files = {(k, name): place / f"{digests[k]}_{name}.png" for k, name in items}
     for key, item in tqdm(items.items(), desc="pseudo labels", unit="picture"):
         if not files[key].exists():
             _write(files[key], teacher.predict(item.read()))

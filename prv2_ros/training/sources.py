@@ -1,4 +1,4 @@
-"""Where training pictures come from: folders of frames and of tile scenes, or rendered as training goes."""
+"""Where training pictures come from: folders of frames and of tile scenes, data sets, or rendered as training goes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from prv2_ros.data import tiles
+from prv2_ros.data.folder import FRAMES_NAME
 from prv2_ros.data.frames import Frame, list_frames, read_frame
+from prv2_ros.data.readers import parse_source
 from prv2_ros.data.synthetic import render
 from prv2_ros.data.tiles import TileScene, read_tile_scene
 
@@ -35,20 +37,30 @@ def list_items(source: str) -> list[Item]:
     """Items of a source, in order of name.
 
     Args:
-        source: a folder that `prv2 synth` wrote, with or without `--tiles`.
+        source: a folder that `prv2 synth` wrote, with or without `--tiles`, or a data set as `parse_source` of
+            prv2_ros.data.readers takes it (kitti:/data/kitti:train).
 
     Raises:
-        InputError: the folder is missing or holds no frames.
+        InputError: the folder is missing or holds no frames, or the data set is unknown or laid out in another way.
 
     """
+    parsed = parse_source(source)
+    if parsed.name != FRAMES_NAME:
+        dataset = parsed.open()
+        reads = [partial(dataset.__getitem__, k) for k in range(len(dataset))]
+        return [Item(name=f"{k:08d}", read=read, read_scene=partial(_read_whole, read)) for k, read in enumerate(reads)]
     # NAME-K.json is a tile of NAME: its principal point lies far from its centre, so it is no picture of its own.
-    paths = [path for path in list_frames(Path(source)) if "-" not in path.stem]
+    paths = [path for path in list_frames(parsed.root) if "-" not in path.stem]
     return [Item(name=path.stem, read=partial(read_frame, path), read_scene=partial(_scene, path)) for path in paths]
 
 
 def whole_scene(frame: Frame) -> TileScene:
     """Take a frame for a scene: all of its pixels are native."""
     return TileScene(overview=frame, tiles=(frame,))
+
+
+def _read_whole(read: Callable[[], Frame]) -> TileScene:
+    return whole_scene(read())
 
 
 def _scene(path: Path) -> TileScene:
@@ -64,11 +76,13 @@ class Draw:
         """List every source."""
         self.sources = sources
         self.shares = np.asarray(shares or [1.0] * len(sources))
-        self.relist()
+        self.items = [list_items(source) for source in sources]
 
     def relist(self) -> None:
-        """Look again: folders may grow while training runs."""
-        self.items = [list_items(source) for source in self.sources]
+        """Look again: folders may grow while training runs; data sets do not."""
+        for k, source in enumerate(self.sources):
+            if parse_source(source).name == FRAMES_NAME:
+                self.items[k] = list_items(source)
 
     def item(self, rng: np.random.Generator) -> tuple[int, Item]:
         """Draw an item; gives the number of its source, too (-1 for a picture that is rendered)."""

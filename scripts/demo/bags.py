@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
+from prv2_ros.data import bags
+from prv2_ros.data.bags import STORE
 from prv2_ros.evaluation.frames import TruthFrame
 from prv2_ros.geometry.camera import CameraModel
 
@@ -33,8 +34,6 @@ ANSWER_TOPICS = {
 FRAME_ID = "demo_optical_frame"
 FRAME_RATE_HZ = 10.0
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -48,8 +47,7 @@ class Answer:
 
 def header(stamp_ns: int, frame_id: str = FRAME_ID) -> Any:
     """Build a std_msgs/Header for rosbags' serialisation."""
-    stamp = STORE.types["builtin_interfaces/msg/Time"](sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
-    return STORE.types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame_id)
+    return bags.header(stamp_ns, frame_id)
 
 
 def stamp_ns(message: Any) -> int:
@@ -59,35 +57,12 @@ def stamp_ns(message: Any) -> int:
 
 def image_message(pixels: NDArray[Any], encoding: str, stamp: int) -> Any:
     """Build a sensor_msgs/Image of (H, W) or (H, W, C) pixels."""
-    data = np.ascontiguousarray(pixels)
-    return STORE.types["sensor_msgs/msg/Image"](
-        header=header(stamp),
-        height=data.shape[0],
-        width=data.shape[1],
-        encoding=encoding,
-        is_bigendian=0,
-        step=data.strides[0],
-        data=data.reshape(-1).view(np.uint8),
-    )
+    return bags.image_message(pixels, encoding, header(stamp))
 
 
 def info_message(camera: CameraModel, stamp: int) -> Any:
     """Build the sensor_msgs/CameraInfo of a camera without distortion."""
-    k = camera.matrix
-    roi = STORE.types["sensor_msgs/msg/RegionOfInterest"](x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
-    return STORE.types["sensor_msgs/msg/CameraInfo"](
-        header=header(stamp),
-        height=camera.height,
-        width=camera.width,
-        distortion_model="plumb_bob",
-        d=np.zeros(5),
-        k=k.ravel(),
-        r=np.eye(3).ravel(),
-        p=np.hstack([k, np.zeros((3, 1))]).ravel(),
-        binning_x=0,
-        binning_y=0,
-        roi=roi,
-    )
+    return bags.info_message(camera, header(stamp))
 
 
 def write_input_bag(path: Path, frames: Iterable[TruthFrame]) -> int:

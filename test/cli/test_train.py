@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+import yaml
+from tiny_depth_model import small_model
 
 from prv2_ros.cli.main import main
 from prv2_ros.data.frames import list_frames, read_frame
 from prv2_ros.network.checkpoint import load_model, save_model
-from prv2_ros.network.model import DepthModel
+from prv2_ros.network.model import VARIANTS, DepthModel
+from prv2_ros.network.paths import config_folder
+from prv2_ros.training.feed import Batch
+from prv2_ros.training.loop import Trainer
+from prv2_ros.training.stages import Figures
 
 
 def _imagenet(folder: Path) -> Path:
@@ -25,9 +33,16 @@ def test_synth_then_train_then_load(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [read_frame(p).kind for p in list_frames(frames)] == ["room", "room"]
     weights = _imagenet(tmp_path)
     arguments = ["train", "-o", str(run), "--steps", "1", "--batch", "1", "--data", str(frames), "--name", "trial"]
-    assert main([*arguments, "--encoder", str(weights)]) == 0
-    assert isinstance(load_model(str(run / "trial.yaml")), DepthModel)
+    assert main([*arguments, "--encoder", str(weights), "--variant", "s"]) == 0
+    model = load_model(str(run / "trial.yaml"))
+    assert isinstance(model, DepthModel)
+    assert dataclasses.replace(model.spec, name="s") == VARIANTS["s"]
     assert str(run / "trial.yaml") in capsys.readouterr().out
+
+
+def test_an_unknown_variant_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "-o", str(tmp_path), "--variant", "xl"]) == 1
+    assert "variant 'xl': expected one of s, m, l" in capsys.readouterr().err
 
 
 def test_refiner_of_another_model_is_taken(tmp_path: Path) -> None:
@@ -40,10 +55,60 @@ def test_refiner_of_another_model_is_taken(tmp_path: Path) -> None:
     common = ["train", "--steps", "1", "--batch", "1", "--data", str(frames), "-o", str(tmp_path / "run")]
     assert main([*common, "--init", str(models[0]), "--refiner", str(models[1])]) == 0
     mixed, first, second = (load_model(str(path)) for path in (tmp_path / "run" / "model.yaml", *models))
-    assert torch.equal(mixed.refiner.head.weight, second.refiner.head.weight)
-    assert not torch.equal(mixed.refiner.head.weight, first.refiner.head.weight)
+    assert torch.equal(mixed.refiner.offset.weight, second.refiner.offset.weight)
+    assert not torch.equal(mixed.refiner.offset.weight, first.refiner.offset.weight)
     kept = "encoder.body.conv_stem.weight"
     assert torch.equal(mixed.coarse.state_dict()[kept], first.coarse.state_dict()[kept])
+
+
+def test_a_short_run_learns_writes_its_files_and_resumes_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prv2_ros.training.loop._LOG_EVERY", 5)
+    frames = tmp_path / "frames"
+    main(["synth", "-o", str(frames), "--count", "4", "--size", "144x96", "--kind", "room"])
+    start = save_model(small_model(), tmp_path, "start")
+    tiny = yaml.safe_load((config_folder() / "train" / "tiny.yaml").read_text())
+    common = ["train", "--config", str(config_folder() / "train" / "tiny.yaml"), "--init", str(start)]
+    common += ["--data", str(frames)]
+    assert main([*common, "-o", str(tmp_path / "whole")]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == tiny["steps"]
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == {
+        "checkpoint.pt", "log.jsonl", "model.safetensors", "model.yaml",
+    }  # fmt: skip
+
+    advance = Trainer._advance
+
+    def interrupted(self: Trainer, batch: Batch) -> Figures:
+        if self.step == 15:
+            raise KeyboardInterrupt
+        return advance(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_advance", interrupted)
+        assert main([*common, "-o", str(tmp_path / "parts")]) == 130
+    assert main([*common, "-o", str(tmp_path / "parts")]) == 0
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert files[0] == files[1], "stopped and resumed, to the last bit"
+
+
+def test_real_stage_makes_its_labels_with_the_starting_model(tmp_path: Path) -> None:
+    frames, run = tmp_path / "frames", tmp_path / "run"
+    main(["synth", "-o", str(frames), "--count", "1", "--size", "128x96", "--kind", "room"])
+    start = save_model(small_model(), tmp_path, "start")
+    config = tmp_path / "real.yaml"
+    config.write_text(
+        "stage: real\nsteps: 1\nbatch: 1\nsizes: [[64, 96]]\npatch: [64, 64]\nworkers: 0\nwindow_px: 16\n"
+        "device: cpu\ncheckpoint_every: 1\n"
+    )
+    common = ["train", "--config", str(config), "--data", str(frames), "-o", str(run)]
+    assert main([*common, "--init", str(start)]) == 0
+    (labels,) = run.glob("pseudo_labels_start_*")
+    assert [path.name[8:] for path in labels.iterdir()] == ["_00000000.png"]
+    trained, before = load_model(str(run / "model.yaml")), load_model(str(start))
+    assert not torch.equal(trained.refiner.offset.weight, before.refiner.offset.weight)
 
 
 def test_synth_keeps_what_is_there(tmp_path: Path) -> None:
@@ -61,6 +126,7 @@ def test_synth_keeps_what_is_there(tmp_path: Path) -> None:
         (["synth", "--kind", "moon", "--size", "64x64"], "'moon'"),
         (["train", "--stage", "dessert"], "'dessert'"),
         (["train", "--export-only"], "no checkpoint"),
+        (["train", "--stage", "real"], "pass --teacher or --init"),
     ],
 )
 def test_errors_are_one_line(

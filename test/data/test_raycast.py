@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from prv2_ros.data.raycast import BALL, CUBE, CYLINDER, Pinhole, Primitives, cast, local_normals, rays
+from prv2_ros.data.raycast import Pinhole, Primitives, cast, rays
+from prv2_ros.data.shapes import BALL, CUBE, CYLINDER, local_normals
 
 CAMERA = Pinhole(width=37, height=29, fx=30.0, fy=31.0, cx=17.5, cy=14.0)
 
@@ -109,3 +110,18 @@ def test_moved_primitives_keep_their_distance_from_a_moved_camera() -> None:
 def test_normals(shape: int, point: tuple[float, ...], normal: tuple[float, ...]) -> None:
     found = local_normals(torch.tensor([shape]), torch.tensor([point]))
     torch.testing.assert_close(found, torch.tensor([normal]))
+
+
+def test_a_bent_lens_sees_along_bent_rays_and_misses_nothing() -> None:
+    """Depth of a bent camera's pixel is that of the straight ray to the bent place, wherever blocks end."""
+    primitives = _random_primitives(7, 15)
+    bent = Pinhole(width=37, height=29, fx=20.0, fy=20.0, cx=17.5, cy=14.0, k1=0.05)
+    directions = rays(bent, torch.device("cpu"))
+    x, y = (36 - 17.5) / 20, (28 - 14.0) / 20
+    factor = 1 + 0.05 * (x * x + y * y)
+    torch.testing.assert_close(directions[28, 36], torch.tensor([x * factor, y * factor, 1.0]))
+    depth = cast(primitives, bent).depth_HW
+    for v, u in ((0, 0), (3, 33), (14, 17), (28, 36), (20, 5), (10, 30)):
+        dx, dy, _ = directions[v, u].tolist()
+        one = Pinhole(width=1, height=1, fx=1.0, fy=1.0, cx=-dx, cy=-dy)
+        torch.testing.assert_close(depth[v, u], cast(primitives, one).depth_HW[0, 0], rtol=1e-4, atol=1e-4)

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prv2_ros.data.scene import Pose, SceneBuilder
-from prv2_ros.data.shading import no_shadow_lighting
+from prv2_ros.data.scene import Pose
 
 ANGLE = st.floats(-80, 80)
 
@@ -26,22 +25,3 @@ def test_level_camera_looks_along_y_with_z_up() -> None:
 def test_positive_pitch_looks_up_and_positive_yaw_to_the_left() -> None:
     assert Pose(position=(0, 0, 0), pitch_deg=20).rotation()[2, 2] > 0
     assert Pose(position=(0, 0, 0), yaw_deg=20).rotation()[2, 0] < 0
-
-
-def test_rod_reaches_from_start_to_end() -> None:
-    b = SceneBuilder(np.random.default_rng(0))
-    b.rod((0, 0, 1), (1, 2, 4), 0.1, b.material())
-    np.testing.assert_allclose(b.centres[0] + b.linears[0] @ [0, 0, 1], [1, 2, 4], atol=1e-12)
-    np.testing.assert_allclose(b.centres[0] - b.linears[0] @ [0, 0, 1], [0, 0, 1], atol=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(b.linears[0][:, 0]), 0.1)
-
-
-def test_build_keeps_one_row_per_shape() -> None:
-    b = SceneBuilder(np.random.default_rng(0))
-    b.box((0, 5, 0), (1, 2, 3), b.material(emission=2.0))
-    b.ball((0, 5, 2), (1, 1, 1), b.material())
-    scene = b.build("test", no_shadow_lighting(), Pose(position=(0, 0, 0)))
-    assert scene.primitives.linear.shape == (2, 3, 3)
-    assert scene.materials["dark"].shape == (2, 3)
-    assert scene.materials["emission"].tolist() == [2.0, 0.0]
-    assert (scene.materials["dark"] >= 0).all()

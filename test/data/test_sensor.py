@@ -31,6 +31,11 @@ def test_each_effect_does_what_its_name_says() -> None:
         np.abs(np.diff(_expose(SensorEffects(blur_sigma_px=1.5)), axis=1)).mean()
         < 0.5 * np.abs(np.diff(plain, axis=1)).mean()
     )
+    streaked = _expose(SensorEffects(motion_px=7, motion_deg=0))
+    assert np.abs(np.diff(streaked, axis=1)).mean() < 0.5 * np.abs(np.diff(streaked, axis=0)).mean()
+    assert _expose(SensorEffects(glare=0.5)).std() < 0.75 * plain.std()
+    rows = (_expose(SensorEffects(row_noise=0.1)) - plain).mean((1, 2))
+    assert rows.std() > 5
     assert np.ptp(_expose(SensorEffects(saturation=0.0)), axis=-1).max() <= 1
     warm = _expose(SensorEffects(white_balance=(1.4, 1.0, 0.7)))
     assert warm[..., 0].mean() > warm[..., 2].mean() + 20

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from prv2_ros.data import synthetic
+from prv2_ros.data.builder import SceneBuilder
 from prv2_ros.data.raycast import Pinhole
-from prv2_ros.data.scene import Pose, SceneBuilder
+from prv2_ros.data.scene import Pose
 from prv2_ros.data.shading import no_shadow_lighting
 from prv2_ros.errors import InputError
 

@@ -5,35 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_depth_model import small_model
 
-from prv2_ros.data import tiles
-from prv2_ros.data.frames import Frame, write_frame
-from prv2_ros.data.synthetic import render
-from prv2_ros.errors import InputError, WeightsError
+from prv2_ros.errors import ConfigError, InputError, WeightsError
 from prv2_ros.network.model import DepthModel
 from prv2_ros.training.config import TrainConfig
-from prv2_ros.training.feed import Feed
+from prv2_ros.training.feed import Batch, Feed, Prepared, loader
 from prv2_ros.training.loop import Average, Trainer, learning_rate_share
 from prv2_ros.training.parts import set_training_mode
-
-
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("frames")
-    for seed in range(2):
-        made = render(seed, 96, 64, kind="room")
-        write_frame(
-            folder,
-            Frame(name=f"{seed:08d}", image=made.image, depth_m=made.depth_m, camera=made.camera, kind=made.kind),
-        )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tile_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiles")
-    tiles.write_tile_scene(folder, tiles.render(1, count=1))
-    return folder
+from prv2_ros.training.stages import Figures
 
 
 def _config(folder: Path, **changes: object) -> TrainConfig:
@@ -41,27 +21,58 @@ def _config(folder: Path, **changes: object) -> TrainConfig:
     return TrainConfig(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def _train(config: TrainConfig, folder: Path, stop_after: int | None = None) -> dict[str, torch.Tensor]:
-    torch.manual_seed(0)
+def _start(config: TrainConfig, folder: Path) -> Trainer:
     torch.set_num_threads(1)
-    trainer = Trainer(DepthModel(), config, folder)
-    if stop_after is None:
-        trainer.run()
-        return {key: value.clone() for key, value in trainer.part.state_dict().items()}
-    for _, batch in zip(range(stop_after), Feed(config, trainer.step), strict=False):
-        trainer._advance(batch)
-    trainer._save()
-    return {}
+    return Trainer(small_model(), config, folder)
 
 
-def test_a_run_stopped_and_resumed_gives_bit_equal_weights(frames: Path, tmp_path: Path) -> None:
-    config = _config(frames)
-    whole = _train(config, tmp_path / "whole")
-    _train(config, tmp_path / "parts", stop_after=2)
-    resumed = _train(config, tmp_path / "parts")
-    assert set(whole) == set(resumed)
-    for key, value in whole.items():
-        assert torch.equal(value, resumed[key]), key
+RESUMED: dict[str, dict[str, object]] = {
+    "coarse": {"workers": 2, "sizes": ((64, 64), (64, 96), (96, 64))},
+    "refiner": {"accumulate": 2, "fixed_depthwise": True},
+    "noise": {"bf16": True},
+    "end_to_end": {"patches": "pair", "consistency": 1.0, "patch": (64, 64)},
+}
+
+
+@pytest.mark.parametrize("stage", sorted(RESUMED))
+def test_a_run_stopped_and_resumed_gives_bit_equal_weights(
+    stage: str, tile_scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(tile_scenes, stage=stage, checkpoint_every=2, **RESUMED[stage])
+    whole = _start(config, tmp_path / "whole")
+    whole.run()
+    stopped = _start(config, tmp_path / "parts")
+    advance = stopped._advance
+
+    def interrupted(batch: Batch) -> Figures:
+        if stopped.step == 3:
+            raise KeyboardInterrupt
+        return advance(batch)
+
+    monkeypatch.setattr(stopped, "_advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    resumed = _start(config, tmp_path / "parts")
+    assert resumed.step == 2, "a step behind the last checkpoint is done again"
+    resumed.run()
+    first, second = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
+    assert first["step"] == second["step"] == 4
+    assert first["average_count"] == second["average_count"] == 4 // config.accumulate
+    for kind in ("part", "average", "figures"):
+        assert first[kind].keys() == second[kind].keys()
+        for key, value in first[kind].items():
+            assert torch.equal(value, second[kind][key]), f"{kind} {key}"
+    for key, value in whole.part.state_dict().items():
+        assert torch.equal(value, resumed.part.state_dict()[key]), f"the result's {key}"
+
+
+def test_feed_goes_on_where_it_was_whatever_the_workers(frames: Path) -> None:
+    config = _config(frames, sizes=((64, 64), (64, 96)), batch=1)
+    plain = [batch["image"] for batch, _ in zip(Feed(config), range(7), strict=False)]
+    many = _config(frames, sizes=((64, 64), (64, 96)), batch=1, workers=2)
+    for first in (3, 4):
+        later = [batch["image"] for batch, _ in zip(loader(many, first, Prepared()), range(3), strict=False)]
+        assert all(torch.equal(a, b) for a, b in zip(later, plain[first : first + 3], strict=True))
 
 
 def test_training_changes_its_part_alone(frames: Path, tmp_path: Path) -> None:
@@ -108,7 +119,7 @@ def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> N
 
 def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    trainer = Trainer(DepthModel(), _config(frames, accumulate=2), tmp_path)
+    trainer = Trainer(small_model(), _config(frames, accumulate=2), tmp_path)
     before = trainer.part.head.weight.clone()
     batch = next(iter(Feed(trainer.config)))
     trainer._advance(batch)
@@ -118,14 +129,21 @@ def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_p
 
 
 def test_checkpoint_of_another_stage_is_refused(frames: Path, tile_scenes: Path, tmp_path: Path) -> None:
-    _train(_config(frames), tmp_path, stop_after=1)
+    _start(_config(frames), tmp_path)._save()
     with pytest.raises(WeightsError, match="of stage coarse, not refiner"):
-        Trainer(DepthModel(), _config(tile_scenes, stage="refiner"), tmp_path)
+        Trainer(small_model(), _config(tile_scenes, stage="refiner"), tmp_path)
+
+
+def test_what_a_run_cannot_do_is_said_before_it_starts(frames: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="fp16 needs CUDA, and the device is cpu: use bf16"):
+        Trainer(small_model(), _config(frames, fp16=True), tmp_path)
+    with pytest.raises(ConfigError, match="needs a teacher for its pseudo labels: --teacher MODEL"):
+        Trainer(small_model(), _config(frames, stage="real"), tmp_path)
 
 
 def test_log_has_a_row_of_figures(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prv2_ros.training.loop._LOG_EVERY", 2)
-    Trainer(DepthModel(), _config(frames), tmp_path).run()
+    Trainer(small_model(), _config(frames), tmp_path).run()
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4]
     assert {"loss", "log_l1", "shape", "grad", "sky", "seconds"} <= set(rows[0])
@@ -147,6 +165,8 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert shares[:11] == sorted(shares[:11])
     assert shares[10:] == sorted(shares[10:], reverse=True)
     assert shares[100] == pytest.approx(0.01)
+    assert learning_rate_share(0.0, 0.3, 0.5) == 0.5, "the published cycle starts from a half"
+    assert learning_rate_share(0.15, 0.3, 0.5) == pytest.approx(0.75)
 
 
 def test_average_moves_from_mean_to_exponential() -> None:

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import yaml
 
 from prv2_ros.errors import InputError
+from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.feed import Feed
 from prv2_ros.training.sources import Draw, list_items
 
 
@@ -29,6 +33,32 @@ def test_sources_are_drawn_by_their_shares(frames: Path, tile_scenes: Path) -> N
     drawn = [draw.item(rng) for _ in range(400)]
     assert sum(source == 0 for source, _ in drawn) == pytest.approx(300, abs=30)
     assert len({item.name for source, item in drawn if source == 0}) == 3
+
+
+def test_a_data_set_is_a_source(tmp_path: Path) -> None:
+    for kind in ("images", "depth"):
+        (tmp_path / kind).mkdir()
+    depth_m = np.full((96, 128), 4.0, np.float32)
+    depth_m[::2] = np.nan
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.full((96, 128, 3), 90, np.uint8))
+    np.save(tmp_path / "depth" / "a.npy", depth_m)
+    camera = {"width": 128, "height": 96, "fx": 100.0, "fy": 100.0, "cx": 63.5, "cy": 47.5}
+    (tmp_path / "camera.yaml").write_text(yaml.safe_dump(camera))
+    source = f"folder:{tmp_path}"
+    (item,) = list_items(source)
+    assert item.read_scene().native_hw() == (96, 128)
+    config = TrainConfig(stage="end_to_end", data=(source,), batch=2, sizes=((64, 64),), patch=(64, 64), workers=0)
+    batch = next(iter(Feed(config)))
+    known = batch["patch_log_depth"].isfinite()
+    assert known.float().mean() == 0.5
+    np.testing.assert_allclose(batch["patch_log_depth"][known], np.log(4), rtol=1e-5)
+
+
+def test_an_unknown_data_set_and_a_wrong_layout_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown data set 'kity': choose one of"):
+        list_items("kity:/data/kitti:train")
+    with pytest.raises(InputError, match=r"looked for train/.*KITTI"):
+        list_items(f"kitti:{tmp_path}:train")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

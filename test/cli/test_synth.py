@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rosbags.highlevel import AnyReader
+
+from prv2_ros.cli.main import main
+from prv2_ros.data.frames import list_frames, read_frame
+from prv2_ros.data.synthetic import drive, render
+
+SIZE = ("--size", "48x32")
+
+
+def test_folder_holds_the_frames_of_the_seeds_and_keeps_those_it_has(tmp_path: Path) -> None:
+    assert main(["synth", "-o", str(tmp_path), "--start", "7", "--count", "2", "--kind", "plain", *SIZE]) == 0
+    paths = list_frames(tmp_path)
+    assert [path.stem for path in paths] == ["00000007", "00000008"]
+    made, back = render(8, 48, 32, kind="plain"), read_frame(paths[1])
+    assert back.camera == made.camera
+    np.testing.assert_allclose(back.depth_m, made.depth_m, rtol=2e-4)
+    stamp = paths[0].stat().st_mtime_ns
+    assert main(["synth", "-o", str(tmp_path), "--start", "7", "--count", "1", "--kind", "plain", *SIZE]) == 0
+    assert paths[0].stat().st_mtime_ns == stamp
+
+
+def test_bag_of_a_drive_holds_image_info_and_depth_of_each_frame(tmp_path: Path) -> None:
+    bag = tmp_path / "sub" / "drive"
+    assert main(["synth", "--bag", str(bag), "--drive", "--start", "3", "--count", "2", *SIZE]) == 0
+    assert sorted(file.name for file in bag.iterdir()) == ["drive.mcap", "metadata.yaml"]
+    assert [file.name for file in bag.parent.iterdir()] == ["drive"], "no temporary folder is left"
+    found: dict[str, list] = {}
+    with AnyReader([bag]) as reader:
+        for connection, stamp_ns, raw in reader.messages():
+            message = reader.deserialize(raw, connection.msgtype)
+            header = message.header.stamp
+            assert stamp_ns == header.sec * 10**9 + header.nanosec
+            assert message.header.frame_id == "camera_optical_frame"
+            found.setdefault(connection.topic, []).append(message)
+    topics = ("image_raw", "camera_info", "depth/image_rect", "depth/camera_info")
+    assert {topic: len(messages) for topic, messages in found.items()} == {f"/camera/{topic}": 2 for topic in topics}
+    for k, frame in enumerate(drive(3, 2, 48, 32)):
+        image, depth = found["/camera/image_raw"][k], found["/camera/depth/image_rect"][k]
+        assert (image.encoding, depth.encoding) == ("rgb8", "32FC1")
+        np.testing.assert_array_equal(np.asarray(image.data).reshape(32, 48, 3), frame.image)
+        np.testing.assert_array_equal(np.asarray(depth.data).view(np.float32).reshape(32, 48), frame.depth_m)
+        np.testing.assert_allclose(found["/camera/camera_info"][k].k, frame.camera.matrix.ravel())
+
+
+def test_a_bag_is_written_whole_or_not_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    assert main(["synth", "--bag", str(there), "--count", "1", *SIZE]) == 1
+    assert "exists: give another path" in capsys.readouterr().err
+    rendered = []
+
+    def fails_at_the_second(seed: int, *_: object, **__: object) -> object:
+        rendered.append(seed)
+        if len(rendered) == 2:
+            raise RuntimeError("disk gone")
+        return render(seed, 48, 32, kind="plain")
+
+    monkeypatch.setattr("prv2_ros.data.synthetic.render", fails_at_the_second)
+    assert main(["synth", "--bag", str(tmp_path / "new"), "--count", "3", *SIZE]) == 1
+    assert rendered == [0, 1]
+    assert [file.name for file in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--size", "48by32"], "'48by32': expected WIDTHxHEIGHT"),
+        (["--kind", "submarine", *SIZE], "'submarine': expected one of room"),
+        (["--tiles", "--drive"], "--tiles: a folder of separate scenes only"),
+        (["--drive", "--kind", "room"], "a drive goes along a street"),
+    ],
+)
+def test_wrong_options_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], error: str
+) -> None:
+    assert main(["synth", "-o", str(tmp_path / "x"), "--count", "1", *options]) == 1
+    assert error in capsys.readouterr().err
