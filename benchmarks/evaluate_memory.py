@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-TESTS = Path(__file__).resolve().parents[1] / "test"
-sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))  # samples with known depth
 from bag_samples import FIRST_NS, PERIOD_NS, STORE, Samples
 
 from prv2_ros.types import DepthResult
 
 LIMIT_MB = 300
+TESTS = Path(__file__).resolve().parents[1] / "test"
 
 _CHILD = """
 import json, resource, sys
@@ -37,7 +37,8 @@ from prv2_ros.evaluation.config import load_config
 from prv2_ros.evaluation.run import Options, evaluate
 model = {model!r}
 config = load_config(None, models=[model] if model else None, device="cpu")
-outcome = evaluate([Path({bag!r})], config, Options(output=Path({output!r}), load_engine=None if model else flat_engine))
+options = Options(output=Path({output!r}), load_engine=None if model else flat_engine)
+outcome = evaluate([Path({bag!r})], config, options)
 assert len(outcome.evaluation.records) == {frames}, outcome.evaluation.skipped[:1]
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 """

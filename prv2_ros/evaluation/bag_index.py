@@ -75,7 +75,7 @@ class BagIndex:
 
 
 def index_bag(bag: Bag, stamps: str, tick: Callable[[], None]) -> BagIndex:
-    """Read a bag once from end to end; damage ends the reading, what came before it counts.
+    """Read a bag once from end to end; what is damaged is left out and told in `problems`.
 
     Args:
         bag: an open bag.
@@ -89,19 +89,17 @@ def index_bag(bag: Bag, stamps: str, tick: Callable[[], None]) -> BagIndex:
     digest = hashlib.sha256()
     places: dict[object, int] = {}
     damaged = 0
-    try:
-        for raw in bag.messages(wanted):
-            digest.update(f"{raw.topic} {raw.bag_ns} {len(raw.data)}\n".encode())
-            digest.update(raw.data)
-            try:
-                _take(index, places, bag, raw, stamps)
-            except InputError as error:
-                damaged += 1
-                if damaged == 1:
-                    index.problems.append(str(error))
-            tick()
-    except InputError as error:
-        index.problems.append(str(error))
+    for raw in bag.messages(wanted):
+        digest.update(f"{raw.topic} {raw.bag_ns} {len(raw.data)}\n".encode())
+        digest.update(raw.data)
+        try:
+            _take(index, places, bag, raw, stamps)
+        except InputError as error:
+            damaged += 1
+            if damaged == 1:
+                index.problems.append(str(error))
+        tick()
+    index.problems += list(dict.fromkeys(bag.damage))
     index.sha256 = digest.hexdigest()
     _count_missing(index, wanted, damaged)
     return index

@@ -26,6 +26,9 @@ from prv2_ros.messages.images import message_to_rgb
 from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.types import DepthResult
 
+_LONGEST_STEP = 1.5
+"""Frames further apart than this many times the camera's usual step do not follow one another."""
+
 _Map = NDArray[np.float32]
 
 
@@ -206,7 +209,9 @@ class _Runner:
         self._job, self._engines, self._result = job, engines, result
         self._cache = PredictionCache(job.cache)
         self._reader = FrameReader(job.plan, job.config)
-        self._previous: dict[str, tuple[_Map, _Map]] = {}
+        self._previous: dict[str, tuple[int, _Map, _Map]] = {}
+        stamps = [frame.stamp_ns for frame in job.plan.frames]
+        self._longest_ns = _LONGEST_STEP * float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0
 
     def take(self, bag: Bag, frame: StreamedFrame) -> None:
         if frame.image is None or frame.truth is None:
@@ -245,6 +250,13 @@ class _Runner:
             timings_ms=dict(result.timings_ms),
         )
 
+    def _before(self, model: str, stamp_ns: int) -> tuple[_Map, _Map] | None:
+        """Prediction and truth of the frame before; None after a gap, where a frame is missing."""
+        if model not in self._previous:
+            return None
+        before_ns, depth_m, truth_m = self._previous[model]
+        return (depth_m, truth_m) if stamp_ns - before_ns <= self._longest_ns else None
+
     def _score(self, model: str, prediction: Prediction, truth_m: _Map, frame: StreamedFrame) -> None:
         planned, plan = frame.planned, self._job.plan
         scored = score_frame(
@@ -252,9 +264,9 @@ class _Runner:
             truth_m,
             dense=plan.truth_kind != "lidar" and is_dense(truth_m),
             confidence=prediction.confidence,
-            previous=self._previous.get(model),
+            previous=self._before(model, planned.stamp_ns),
         )
-        self._previous[model] = (prediction.depth_m, truth_m)
+        self._previous[model] = (planned.stamp_ns, prediction.depth_m, truth_m)
         extra: Mapping[str, Any] = {
             **scored.extra,
             "truth_offset_ms": (planned.truth_stamp_ns - planned.stamp_ns) / 1e6 + self._job.config.truth.offset_ms,

@@ -82,9 +82,6 @@ def stream_frames(bag: Bag, plan: CameraPlan, stamps: str) -> Iterator[StreamedF
         plan: which frames; only the part of the bag that they lie in is read.
         stamps: `header` or `bag`, as the plan was made.
 
-    Raises:
-        InputError: the bag cannot be read where it could be before.
-
     """
     if not plan.frames:
         return

@@ -18,6 +18,8 @@ from prv2_ros.errors import InputError
 
 _STAMP_ROS1 = struct.Struct("<III")
 _STAMPS_CDR = {0: struct.Struct(">iI"), 1: struct.Struct("<iI")}
+_STEP_NS = 1_000_000
+_MOST_DAMAGE = 50
 _ADVICE = (
     ("metadata.yaml", "name its .mcap or .db3 file, or rebuild it with `ros2 bag reindex`"),
     ("metadata file", "name its .mcap or .db3 file, or rebuild it with `ros2 bag reindex`"),
@@ -63,6 +65,8 @@ class Bag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.damage: list[str] = []
+        """What could not be read, a line for each damaged stretch that reading has met."""
         self._reader: Any = None
         self._ros2_types: Any = None
 
@@ -133,7 +137,7 @@ class Bag:
     def messages(
         self, topics: Sequence[str] | None = None, *, start_ns: int | None = None, stop_ns: int | None = None
     ) -> Iterator[RawMessage]:
-        """Messages in the order of recording.
+        """Messages in the order of recording; damaged stretches are stepped over and told in `damage`.
 
         Args:
             topics: names of the topics to read; None for all.
@@ -142,15 +146,52 @@ class Bag:
 
         """
         wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
-        if not wanted:
-            return
+        last_ns = start_ns if start_ns is not None else 0
+        while wanted:
+            try:
+                for connection, bag_ns, data in self._reader.messages(wanted, start=start_ns, stop=stop_ns):
+                    last_ns = int(bag_ns)
+                    yield RawMessage(topic=connection.topic, msgtype=connection.msgtype, bag_ns=last_ns, data=data)
+                return
+            except GeneratorExit:
+                raise
+            except Exception as error:
+                self.damage.append(str(self._error(error)))
+            if len(self.damage) > _MOST_DAMAGE:
+                return
+            start_ns = self._readable_after(wanted, last_ns, stop_ns)
+            if start_ns is None:
+                return
+
+    def _readable_after(self, wanted: list[Any], damaged_ns: int, stop_ns: int | None) -> int | None:
+        """First time, to a millisecond, from which reading works again; None where there is none."""
+
+        def works(start_ns: int) -> bool:
+            try:
+                next(iter(self._reader.messages(wanted, start=start_ns, stop=stop_ns)), None)
+            except Exception:  # damaged bytes raise whatever they happen to break
+                return False
+            return True
+
         try:
-            for connection, bag_ns, data in self._reader.messages(wanted, start=start_ns, stop=stop_ns):
-                yield RawMessage(topic=connection.topic, msgtype=connection.msgtype, bag_ns=int(bag_ns), data=data)
-        except GeneratorExit:
-            raise
-        except Exception as error:
-            raise self._error(error) from error
+            end_ns = int(self._reader.end_time)
+            damaged_ns = max(damaged_ns, int(self._reader.start_time))
+        except Exception:
+            return None
+        step_ns = _STEP_NS
+        while not works(damaged_ns + step_ns):
+            damaged_ns += step_ns
+            step_ns *= 2
+            if damaged_ns >= end_ns:
+                return None
+        good_ns = damaged_ns + step_ns
+        while good_ns - damaged_ns > _STEP_NS:
+            middle = (good_ns + damaged_ns) // 2
+            if works(middle):
+                good_ns = middle
+            else:
+                damaged_ns = middle
+        return good_ns
 
     def stamp_ns(self, raw: RawMessage) -> int:
         """Stamp in the header of a message whose first field is a std_msgs/Header, read without the rest of it."""

@@ -128,6 +128,11 @@ class Player:
                     played.answered += self._wait_for_answer(raw)
         return played
 
+    def tell_damage(self) -> None:
+        """Say what of the bag could not be read."""
+        for line in dict.fromkeys(self._bag.damage):
+            self._node.get_logger().warning(line)
+
     def _wait_until(self, start: float, offset_ns: int, first_ns: int) -> None:
         """Sleep until a message is due, with `/clock` moving on."""
         if math.isinf(self._options.rate):
@@ -212,6 +217,7 @@ def replay(options: ReplayOptions, context: Any = None) -> Played:
             player = Player(node, bag, options, lambda seconds: executor.spin_once(timeout_sec=seconds))
             time.sleep(options.delay_s)
             played = player.play()
+            player.tell_damage()
             while options.loop:
                 played = player.play()
             # Reliable delivery needs the publisher to stay until the last message is confirmed.

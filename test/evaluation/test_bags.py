@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, picture, true_depth
+from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, add_checksums, picture, true_depth
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.bag_index import index_bag, transform_between
@@ -122,6 +122,22 @@ def test_a_bag_that_cannot_be_opened_says_why_and_the_way_out(tmp_path: Path, wh
     with pytest.raises(InputError, match=line) as caught, Bag(broken(tmp_path / "drive", what)):
         pass
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None:
+    path = Samples(truth="lidar", frames=5, chunk_per_frame=True).write(tmp_path / "drive")
+    file = path / "drive.mcap"
+    add_checksums(file)
+    data = bytearray(file.read_bytes())
+    data[data.index(picture(2).tobytes()[:400])] ^= 1
+    file.write_bytes(data)
+    with Bag(path) as bag:
+        index = index_bag(bag, "header", lambda: None)
+        stamps = [stamp for stamp, _ in index.topics["/front/image_raw"].entries]
+    kept = [(stamp - FIRST_NS) // PERIOD_NS for stamp in stamps]
+    assert kept == [0, 1, 3, 4]
+    assert "cannot be read: Chunk checksum mismatch" in index.problems[0]
+    assert "13 of the 16 messages that the bag says it has on image, camera info and truth topics" in index.problems[1]
 
 
 def test_names_of_cameras() -> None:

@@ -31,7 +31,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tests = Path(bag_samples.__file__).parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
     environment |= {"PRV2_TEST_DIES_ONCE": str(folder / "died"), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment["RAY_raylet_start_wait_time_s"] = "120"  # a busy machine takes longer than Ray's 30 s
+    # A busy machine takes longer than Ray's 30 s.
+    environment |= {"RAY_raylet_start_wait_time_s": "200", "RAY_agent_register_timeout_ms": "200000"}
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", f"--port={port}", "--num-cpus=2"]
     command += ["--block", "--include-dashboard=false", "--object-store-memory=80000000"]
     command += ["--node-ip-address=127.0.0.1"]
