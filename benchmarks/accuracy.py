@@ -5,7 +5,8 @@
 
 Writes accuracy.json (every frame) and accuracy.md (the table) into the output folder, and prints the table.
 Another model is measured with `--predictor package.module:function`, a callable that takes an image (H, W, 3)
-uint8 RGB and a CameraModel and returns depth (H, W) in metres, or a mapping of variant name to such depths.
+uint8 RGB and a CameraModel and returns depth (H, W) in metres, or a mapping of variant name to such depths, in which
+`confidence` is no variant but how sure `refined` is of each pixel.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tqdm import tqdm
 
 from prv2_ros.errors import InputError, Prv2Error
 from prv2_ros.evaluation import frames
+from prv2_ros.evaluation.calibration import Counts, calibrate, calibration_counts, merge_counts
 from prv2_ros.evaluation.frames import TruthFrame
 from prv2_ros.evaluation.report import Depths, markdown, score_constant, score_truth, summarise
 from prv2_ros.geometry.camera import CameraModel
@@ -39,18 +41,21 @@ LENS_SIZE_PX = (1936, 1216)
 LENS_WINDOW_PX = 33
 """Side of the window at the image centre whose median is compared, at the shorter focal length."""
 
+CONFIDENCE = "confidence"
+
 Predictor = Callable[[NDArray[np.uint8], CameraModel], Depths]
 
 
 def engine_predictor(model: str, device: str) -> Predictor:
-    """Predict with this package's engine; variants `coarse` and `refined`."""
+    """Predict with this package's engine; variants `coarse` and `refined`, and the confidence of the latter."""
     from prv2_ros.inference.engine import DepthEngine
 
     engine = DepthEngine.load(model=model, device=device)
 
     def predict(image_rgb: NDArray[np.uint8], camera: CameraModel) -> Depths:
-        result = engine.infer(image_rgb, camera)
-        return {"coarse": result.coarse_depth_m, "refined": result.depth_m}
+        result = engine.infer(image_rgb, camera, confidence=True)
+        assert result.confidence is not None
+        return {"coarse": result.coarse_depth_m, "refined": result.depth_m, CONFIDENCE: result.confidence}
 
     return predict
 
@@ -81,12 +86,20 @@ def synthetic_frames(count: int, width: int, height: int) -> Iterator[TruthFrame
 
 def score_set(
     set_frames: Iterable[TruthFrame], predict: Predictor, *, max_depth_m: float, progress: tqdm[Any] | None = None
-) -> list[dict[str, Any]]:
-    """Score every frame; then the best constant of the set, the median of its frames' medians, as a baseline."""
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Score every frame; then the best constant of the set, the median of its frames' medians, as a baseline.
+
+    Gives the rows, and the calibration of the confidence over all frames (empty where there is none).
+    """
     rows: list[dict[str, Any]] = []
+    counts: list[Counts] = []
     truths_m: list[NDArray[np.float32]] = []
     for frame in set_frames:
-        scores = score_truth(frame.truth_m, predict(frame.image, frame.camera), max_depth_m=max_depth_m)
+        depths = dict(predict(frame.image, frame.camera))
+        confidence = depths.pop(CONFIDENCE, None)
+        if confidence is not None:
+            counts.append(calibration_counts(depths["refined"], frame.truth_m, confidence))
+        scores = score_truth(frame.truth_m, depths, max_depth_m=max_depth_m)
         rows.append({"name": frame.name, "kind": frame.kind, "scores": scores})
         truths_m.append(frame.truth_m)
         if progress is not None:
@@ -94,7 +107,7 @@ def score_set(
             progress.set_postfix_str(frame.name)
     for row, scores in zip(rows, score_constant(truths_m, max_depth_m), strict=True):
         row["scores"]["constant"] = scores
-    return rows
+    return rows, calibrate(merge_counts(counts)) if counts else {}
 
 
 def _centre_median_m(depth_m: NDArray[np.float32], size_px: float) -> float:
@@ -124,7 +137,8 @@ def two_lens_check(predict: Predictor, count: int, progress: tqdm[Any] | None = 
             if not np.isfinite(truth_m[-1]):
                 break
             depths = predict(frame.image, frame.camera)
-            depths_m.append({name: _centre_median_m(depth, window_px) for name, depth in depths.items()})
+            variants = {name: depth for name, depth in depths.items() if name != CONFIDENCE}
+            depths_m.append({name: _centre_median_m(depth, window_px) for name, depth in variants.items()})
         if len(depths_m) < 2 or not abs(truth_m[1] / truth_m[0] - 1) < 0.02:
             continue
         ratios = {name: depths_m[1][name] / depths_m[0][name] for name in depths_m[0]}
@@ -133,8 +147,8 @@ def two_lens_check(predict: Predictor, count: int, progress: tqdm[Any] | None = 
             progress.update()
         if len(rows) == count:
             break
-    variants = rows[0]["ratios"] if rows else {}
-    disagreement = {v: [abs(np.log(row["ratios"][v])) for row in rows] for v in variants}
+    names = rows[0]["ratios"] if rows else {}
+    disagreement = {name: [abs(np.log(row["ratios"][name])) for row in rows] for name in names}
     return {
         "focal_lengths_px": LENS_FOCAL_LENGTHS_PX,
         "scenes": rows,
@@ -163,8 +177,8 @@ def build_report(options: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {"model": options.predictor or options.model, "sets": {}}
     for name, source in sources.items():
         with tqdm(desc=name, unit="frame", file=sys.stderr) as progress:
-            rows = score_set(source, predict, max_depth_m=options.max_depth, progress=progress)
-        report["sets"][name] = {"frames": rows, "summary": summarise(rows)}
+            rows, calibration = score_set(source, predict, max_depth_m=options.max_depth, progress=progress)
+        report["sets"][name] = {"frames": rows, "summary": summarise(rows), "calibration": calibration}
     if "lenses" in options.sets:
         with tqdm(desc="two lenses", unit="scene", total=options.lens_scenes, file=sys.stderr) as progress:
             report["two_lenses"] = two_lens_check(predict, options.lens_scenes, progress)

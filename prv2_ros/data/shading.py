@@ -32,9 +32,10 @@ def shade(scene: Scene, hits: Hits, camera: Pinhole) -> Tensor:
     out = torch.empty_like(direction)
     for part in free.split(_PIXELS_AT_ONCE):
         out[part] = sky.radiance(scene.lighting, F.normalize(direction[part], dim=-1))
-    shadow = ShadowMap.of(scene, eye + depth[solid, None] * direction[solid]) if len(solid) else None
+    if not len(solid):  # a tile of nothing but sky
+        return out.view(camera.height, camera.width, 3)
+    shadow = ShadowMap.of(scene, eye + depth[solid, None] * direction[solid])
     for part in solid.split(_PIXELS_AT_ONCE):
-        assert shadow is not None
         prim, at, ray, depth_m = index[part], local[part], direction[part], depth[part]
         length = ray.norm(dim=-1)
         view, position = ray / length[:, None], eye + depth_m[:, None] * ray

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,8 @@ def markdown(report: Mapping[str, Any]) -> str:
                 lines.append(f"| {kind} | {variant} | " + " | ".join(cells) + " |")
         gains = _gains(block["summary"]["all"])
         lines += ["", *([gains, ""] if gains else [])]
+        if block.get("calibration"):
+            lines += [*_calibration(block["calibration"]), ""]
     if "two_lenses" in report:
         check = report["two_lenses"]
         wide, tele = (f"{f:.0f}" for f in check["focal_lengths_px"])
@@ -108,6 +111,20 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def _cell(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "-"
+
+
+def _calibration(calibration: Mapping[str, Any]) -> list[str]:
+    """Predicted against actual log error in fifths of the pixels, and whether the error falls from decile to decile."""
+    fifths, deciles = calibration["fifths"], [row["actual"] for row in calibration["deciles"]]
+    falls = all(a >= b for a, b in pairwise(deciles))
+    return [
+        "| confidence of refined | " + " | ".join(f"{row['confidence']:.2f}" for row in fifths) + " |",
+        "|---" * (len(fifths) + 1) + "|",
+        "| predicted log error | " + " | ".join(f"{row['predicted']:.3f}" for row in fifths) + " |",
+        "| actual log error | " + " | ".join(f"{row['actual']:.3f}" for row in fifths) + " |",
+        "",
+        f"Error {'falls' if falls else 'does not fall'} from each decile of confidence to the next.",
+    ]
 
 
 def _gains(summary: Mapping[str, Mapping[str, float]]) -> str:

@@ -89,6 +89,8 @@ def colourise(depth_m: NDArray[np.float32], near: float, far: float) -> NDArray[
 
     """
     _check_range(near, far)
+    if not depth_m.size:  # OpenCV's colour maps kill the process
+        return np.empty((*depth_m.shape, 3), np.uint8)
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = (np.log(depth_m) - np.float32(math.log(near))) * np.float32(1 / math.log(far / near))
         invalid = ~(depth_m > 0)

@@ -143,3 +143,7 @@ def test_the_scale_stands_beside_the_image(height, width):
     ends = colourise(np.array([[1, 80]], np.float32), 1, 80)[0]
     assert {tuple(c) for c in ends} <= colours
     assert (panel < 60).all(-1).sum() > 20  # labels are drawn
+
+
+def test_a_picture_without_pixels_has_no_colours():
+    assert colourise(np.empty((0, 5), np.float32), 1.0, 10.0).shape == (0, 5, 3)

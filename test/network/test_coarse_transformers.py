@@ -57,17 +57,21 @@ def test_random_weights_need_no_file() -> None:
     assert 0 < depth_m.min() <= depth_m.max() < 20
 
 
+def _assert_alike(first: torch.nn.Module, back: torch.nn.Module, image: torch.Tensor) -> None:
+    """Both give the same depth and features."""
+    with torch.inference_mode():
+        a, b = first(image), back(image)
+    torch.testing.assert_close(a.depth_m_B1hw, b.depth_m_B1hw)
+    torch.testing.assert_close(a.features, b.features)
+
+
 def test_a_folder_in_the_hugging_face_layout_survives_the_disk(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     back, first = load_depth_anything(folder), DepthAnythingCoarse(tiny_depth_anything(), 80.0)
     assert capfd.readouterr() == ("", "")  # no progress bars of transformers
     assert not any(module.training for module in back.modules())
     assert back.max_depth_m == 80.0
-    image = _image(1, 3, 42, 56)
-    with torch.inference_mode():
-        a, b = first(image), back(image)
-    torch.testing.assert_close(a.depth_m_B1hw, b.depth_m_B1hw)
-    torch.testing.assert_close(a.features, b.features)
+    _assert_alike(first, back, _image(1, 3, 42, 56))
 
 
 def test_settings_of_older_releases_and_half_precision_are_read(folder: Path) -> None:
@@ -246,11 +250,7 @@ def test_zoedepth_survives_the_disk(heads: list[dict[str, Any]], tmp_path: Path)
     body.save_pretrained(tmp_path)
     back, first = load_zoedepth(tmp_path), ZoeDepthCoarse(body)
     assert not any(module.training for module in back.modules())
-    image = _image(1, 3, 64, 96)
-    with torch.inference_mode():
-        a, b = first(image), back(image)
-    torch.testing.assert_close(a.depth_m_B1hw, b.depth_m_B1hw)
-    torch.testing.assert_close(a.features, b.features)
+    _assert_alike(first, back, _image(1, 3, 64, 96))
 
 
 def test_zoedepth_refuses_files_and_other_networks(folder: Path) -> None:
