@@ -17,5 +17,9 @@ class WeightsError(Prv2Error, ValueError):
     """A weights file that is missing, altered, truncated or made for another network."""
 
 
+class StorageError(Prv2Error, RuntimeError):
+    """A place where nothing more can be written."""
+
+
 class DeviceError(Prv2Error, RuntimeError):
     """A compute device that was asked for and cannot be used."""

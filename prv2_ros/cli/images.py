@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
+from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.depth_codec import add_scale, colourise, display_range, to_millimetres
 from prv2_ros.geometry.pointcloud import depth_to_points
@@ -116,19 +113,3 @@ def write_ply(path: Path, points_m: NDArray[np.float32], colours_rgb: NDArray[np
     with whole_file(path) as file:
         file.write("\n".join([*header, "end_header", ""]).encode("ascii"))
         file.write(vertices.tobytes())
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its name only once its block has ended without an error."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp makes files that only their owner may read
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

@@ -118,6 +118,10 @@ class CameraModel:
             )
         return replace(self, width=width, height=height, cx=self.cx - x, cy=self.cy - y)
 
+    def project(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixels (..., 2) that rays (..., 2: x/z, y/z) fall on, distortion applied; they may lie outside the image."""
+        return _project(rays, self)
+
     def rays(self) -> NDArray[np.float32]:
         """Viewing ray of each pixel, (H, W, 2) float32: x/z and y/z of the undistorted direction.
 

@@ -19,7 +19,13 @@ from prv2_ros.geometry.patches import PatchLayout
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.published import PublishedEngine
-from prv2_ros.network.checkpoint import fill_strictly, load_model, load_reference_state_dict, read_tensors
+from prv2_ros.network.checkpoint import (
+    fill_strictly,
+    load_model,
+    load_reference_state_dict,
+    model_path,
+    read_tensors,
+)
 from prv2_ros.network.coarse_own import CoarseLiteMaps
 from prv2_ros.network.paths import config_folder, models_folder
 from prv2_ros.network.refiner_published import build_published_refiner
@@ -94,6 +100,16 @@ def load_engine(
     if path is None:
         return DepthEngine.load(model, device, precision, config=config)
     return _published(path, model, device, precision, config or EngineConfig())
+
+
+def description_path(model: str) -> Path:
+    """Path of the .yaml that describes a model, given its name or that path.
+
+    Raises:
+        WeightsError: no such model.
+
+    """
+    return _published_path(model) or model_path(model)
 
 
 def _published_path(model: str) -> Path | None:

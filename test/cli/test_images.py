@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from prv2_ros.cli.images import list_images, read_image, whole_file, write_depth_files, write_ply, write_png
+from prv2_ros.cli.images import list_images, read_image, write_depth_files, write_ply, write_png
 from prv2_ros.errors import InputError
+from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.depth_codec import from_millimetres
 

@@ -1,0 +1,176 @@
+"""First reading of a bag: which messages there are and when, camera infos, transforms, and a hash of it all.
+
+Small beside the bag (two numbers a message), so that everything after it can stream. Stamps are those in the
+headers, not the times of recording, unless the configuration says otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prv2_ros.errors import InputError
+from prv2_ros.geometry.projection import rigid_transform
+from prv2_ros.messages.bags import Bag, RawMessage, Topic
+from prv2_ros.messages.camera_info import info_content
+
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+INFO = "sensor_msgs/msg/CameraInfo"
+CLOUD = "sensor_msgs/msg/PointCloud2"
+DISPARITY = "stereo_msgs/msg/DisparityImage"
+TRANSFORMS = "tf2_msgs/msg/TFMessage"
+STATIC_TOPICS = ("/tf_static", "tf_static")
+
+_STAMPED = (IMAGE, COMPRESSED, INFO, CLOUD, DISPARITY)
+
+
+@dataclass(kw_only=True)
+class TopicIndex:
+    """What the first reading found on one topic."""
+
+    topic: Topic
+    entries: list[tuple[int, int]] = field(default_factory=list)
+    """(stamp, time of recording) of every message in the order of recording (ns)."""
+
+    frame_id: str = ""
+    """Frame in the header of the first message that could be read."""
+
+    encoding: str = ""
+    """Encoding of an Image; empty for other types."""
+
+    size: tuple[int, int] = (0, 0)
+    """(width, height) of an Image (px)."""
+
+    is_known: bool = False
+    """True once one message could be read."""
+
+
+@dataclass(kw_only=True)
+class BagIndex:
+    """What the first reading found in a bag."""
+
+    topics: dict[str, TopicIndex]
+    """By name; topics of other types have no entries."""
+
+    infos: list[Any]
+    """Distinct camera infos of the bag."""
+
+    info_of: dict[str, list[tuple[int, int]]]
+    """By topic: (stamp, place in `infos`) of every camera info (ns)."""
+
+    transforms: dict[tuple[str, str], NDArray[np.float64]]
+    """(parent, child) to `T_parent_child`, from /tf_static."""
+
+    sha256: str
+    """Hash of the content of every message that evaluation may read, with its topic and time of recording."""
+
+    problems: list[str]
+    """What could not be read, a line each."""
+
+
+def index_bag(bag: Bag, stamps: str, tick: Callable[[], None]) -> BagIndex:
+    """Read a bag once from end to end; what is damaged is left out and told in `problems`.
+
+    Args:
+        bag: an open bag.
+        stamps: `header` or `bag`, see `EvaluationConfig.stamps`.
+        tick: called once a message, for a progress bar.
+
+    """
+    topics = {name: TopicIndex(topic=topic) for name, topic in bag.topics().items()}
+    index = BagIndex(topics=topics, infos=[], info_of={}, transforms={}, sha256="", problems=[])
+    wanted = [n for n, t in topics.items() if t.topic.msgtype in _STAMPED or n in STATIC_TOPICS]
+    digest = hashlib.sha256()
+    places: dict[object, int] = {}
+    damaged = 0
+    for raw in bag.messages(wanted):
+        digest.update(f"{raw.topic} {raw.bag_ns} {len(raw.data)}\n".encode())
+        digest.update(raw.data)
+        try:
+            _take(index, places, bag, raw, stamps)
+        except InputError as error:
+            damaged += 1
+            if damaged == 1:
+                index.problems.append(str(error))
+        tick()
+    index.problems += list(dict.fromkeys(bag.damage))
+    index.sha256 = digest.hexdigest()
+    _count_missing(index, wanted, damaged)
+    return index
+
+
+def _take(index: BagIndex, places: dict[object, int], bag: Bag, raw: RawMessage, stamps: str) -> None:
+    found = index.topics[raw.topic]
+    if raw.topic in STATIC_TOPICS:
+        found.entries.append((raw.bag_ns, raw.bag_ns))
+        if raw.msgtype in (TRANSFORMS, "tf/msg/tfMessage"):
+            _take_transforms(index, bag.message(raw))
+        return
+    stamp_ns = bag.stamp_ns(raw) if stamps == "header" else raw.bag_ns
+    if raw.msgtype == INFO:
+        info = bag.message(raw)
+        content = info_content(info)
+        if content not in places:
+            places[content] = len(index.infos)
+            index.infos.append(info)
+        index.info_of.setdefault(raw.topic, []).append((stamp_ns, places[content]))
+        found.frame_id, found.is_known = info.frame_id, True
+    elif not found.is_known:
+        message = bag.message(raw)
+        found.frame_id = str(message.header.frame_id)
+        inner = message.image if raw.msgtype == DISPARITY else message
+        found.encoding = str(getattr(inner, "encoding", ""))
+        if raw.msgtype in (IMAGE, DISPARITY):
+            found.size = (int(inner.width), int(inner.height))
+        found.is_known = True
+    found.entries.append((stamp_ns, raw.bag_ns))
+
+
+def _take_transforms(index: BagIndex, message: Any) -> None:
+    for stamped in message.transforms:
+        t, q = stamped.transform.translation, stamped.transform.rotation
+        key = (_frame(stamped.header.frame_id), _frame(stamped.child_frame_id))
+        index.transforms[key] = rigid_transform((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+
+
+def _frame(name: str) -> str:
+    return str(name).lstrip("/")  # ROS 1 wrote a slash before frames
+
+
+def _count_missing(index: BagIndex, wanted: list[str], damaged: int) -> None:
+    expected = sum(index.topics[name].topic.count for name in wanted)
+    found = sum(len(index.topics[name].entries) for name in wanted)
+    if found != expected:
+        index.problems.append(
+            f"{found} of the {expected} messages that the bag says it has on image, camera info and truth topics could "
+            f"be read ({damaged} of them damaged): it is cut short or damaged"
+        )
+
+
+def transform_between(
+    transforms: dict[tuple[str, str], NDArray[np.float64]], target: str, source: str
+) -> NDArray[np.float64] | None:
+    """`T_target_source` along a chain of transforms, either way each; None where no chain leads there."""
+    edges: dict[str, list[tuple[str, NDArray[np.float64]]]] = {}
+    for (parent, child), t_parent_child in transforms.items():
+        edges.setdefault(_frame(parent), []).append((_frame(child), t_parent_child))
+        inverse = np.asarray(np.linalg.inv(t_parent_child), np.float64)
+        edges.setdefault(_frame(child), []).append((_frame(parent), inverse))
+    start, end = _frame(target), _frame(source)
+    reached = {start: np.eye(4)}
+    waiting = [start]
+    while waiting:  # breadth first: the shortest chain is taken
+        frame = waiting.pop(0)
+        if frame == end:
+            return reached[frame]
+        for neighbour, step in edges.get(frame, []):
+            if neighbour not in reached:
+                reached[neighbour] = reached[frame] @ step
+                waiting.append(neighbour)
+    return None

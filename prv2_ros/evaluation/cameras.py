@@ -1,0 +1,267 @@
+"""From a bag's topics to cameras: image, camera info and truth that belong together, frame by frame.
+
+Found by convention. A camera is a namespace with `camera_info` and an image beside it (`X/camera_info` and
+`X/image_raw`, or `X/image_raw/compressed`); depth images are no camera. Its truth, in this order unless the
+configuration names one: a depth image in the camera's optical frame and of the same size; a PointCloud2, in the
+camera's namespace or else the bag's LiDAR; a DisparityImage in the same frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prv2_ros.errors import ConfigError, InputError
+from prv2_ros.evaluation.bag_index import (
+    CLOUD,
+    COMPRESSED,
+    DISPARITY,
+    IMAGE,
+    INFO,
+    BagIndex,
+    TopicIndex,
+    transform_between,
+)
+from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig
+from prv2_ros.evaluation.pairing import PlannedFrame, pair_stamps
+from prv2_ros.evaluation.records import SkippedFrame
+from prv2_ros.geometry.projection import rigid_transform
+
+DEPTH_ENCODINGS = ("32FC1", "16UC1")
+_IMAGE_NAMES = (
+    "image_raw", "image_color", "image", "image_mono", "image_rect_color", "image_rect", "image_rect_mono", "rgb",
+)  # fmt: skip
+_LIDAR_WORDS = ("lidar", "velodyne", "ouster", "hesai", "pandar", "livox", "rslidar", "robosense", "sick", "scan")
+_KINDS = {IMAGE: "depth", CLOUD: "lidar", DISPARITY: "disparity"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraPlan:
+    """One camera of a bag, ready to be streamed."""
+
+    name: str
+    image_topic: str
+    info_topic: str
+    truth_topic: str
+    truth_kind: str
+    input_rectified: bool
+    t_camera_truth: NDArray[np.float64]
+    """(4, 4) from the truth's frame to the camera's optical frame; the identity unless the truth is LiDAR."""
+
+    infos: list[Any]
+    frames: list[PlannedFrame]
+    """In the order of their stamps."""
+
+    source: dict[str, Any]
+    """Topics and frames, for the report."""
+
+
+def find_cameras(bag: str, index: BagIndex, config: EvaluationConfig) -> tuple[list[CameraPlan], list[SkippedFrame]]:
+    """Plan every camera of a bag.
+
+    Returns:
+        The cameras in order of name, and what was left out: whole cameras (`stamp_ns` None) and single images.
+
+    """
+    skipped: list[SkippedFrame] = []
+    plans: list[CameraPlan] = []
+    for wanted in config.cameras or _by_convention(index):
+        name = wanted.name or camera_name(wanted.image)
+        try:
+            plan, left_out = _plan(bag, name, wanted, index, config)
+        except (InputError, ConfigError) as error:
+            skipped.append(SkippedFrame(bag=bag, camera=name, stamp_ns=None, reason=str(error)))
+            continue
+        plans.append(plan)
+        skipped += left_out
+    if not plans and not skipped:
+        reason = "no image topic was found; name them under cameras in the configuration. " + _topics_told(index)
+        skipped.append(SkippedFrame(bag=bag, camera="", stamp_ns=None, reason=reason))
+    return sorted(plans, key=lambda plan: plan.name), skipped
+
+
+def camera_name(image_topic: str) -> str:
+    """`/front/image_raw/compressed` -> `/front`."""
+    parts = image_topic.rstrip("/").split("/")
+    if parts[-1] == "compressed":
+        parts = parts[:-1]
+    return "/".join(parts[:-1]) or "/"
+
+
+def _by_convention(index: BagIndex) -> list[CameraTopics]:
+    """One image topic a namespace, raw before compressed and `image_raw` before others."""
+    best: dict[str, tuple[tuple[int, int, str], str]] = {}
+    for name, found in index.topics.items():
+        kind = found.topic.msgtype
+        if kind not in (IMAGE, COMPRESSED) or found.encoding in DEPTH_ENCODINGS or not found.entries:
+            continue
+        is_transport = name.endswith("/compressed")
+        last = name.removesuffix("/compressed").rsplit("/", 1)[-1]
+        namespace = camera_name(name)
+        has_info = f"{namespace.rstrip('/')}/camera_info" in index.topics
+        words = (*name.lower().split("/"), *last.lower().split("_"))
+        is_other = any(w in words for w in ("depth", "disparity", "mask", "label", "confidence", "compresseddepth"))
+        if is_other or (not has_info and last not in _IMAGE_NAMES):
+            continue
+        order = _IMAGE_NAMES.index(last) if last in _IMAGE_NAMES else len(_IMAGE_NAMES)
+        rank = (order, int(is_transport), name)
+        if namespace not in best or rank < best[namespace][0]:
+            best[namespace] = (rank, name)
+    return [CameraTopics(image=topic) for _, (_, topic) in sorted(best.items())]
+
+
+def _plan(
+    bag: str, name: str, wanted: CameraTopics, index: BagIndex, config: EvaluationConfig
+) -> tuple[CameraPlan, list[SkippedFrame]]:
+    image = _topic(index, wanted.image, (IMAGE, COMPRESSED), "image")
+    info_topic = wanted.camera_info or f"{camera_name(wanted.image).rstrip('/')}/camera_info"
+    if info_topic not in index.topics and not wanted.camera_info:
+        raise InputError(
+            f"{wanted.image} has no camera info: {info_topic} is not in the bag; name its topic under cameras in the "
+            "configuration, or record it"
+        )
+    _topic(index, info_topic, (INFO,), "camera info")
+    truth, kind = _truth(index, wanted, image, config)
+    truth_frame = wanted.truth_frame or truth.frame_id
+    camera_frame = image.frame_id or index.topics[info_topic].frame_id
+    t_camera_truth = _extrinsics(index, config, kind, truth.topic.name, camera_frame, truth_frame)
+    plan = CameraPlan(
+        name=name,
+        image_topic=wanted.image,
+        info_topic=info_topic,
+        truth_topic=truth.topic.name,
+        truth_kind=kind,
+        input_rectified=_says_rectified(wanted.image) if wanted.input_rectified is None else wanted.input_rectified,
+        t_camera_truth=t_camera_truth,
+        infos=index.infos,
+        frames=[],
+        source={
+            "image": wanted.image,
+            "camera_info": info_topic,
+            "truth": truth.topic.name,
+            "truth_kind": kind,
+            "camera_frame": camera_frame,
+            "truth_frame": truth_frame,
+            "T_camera_truth": t_camera_truth.tolist(),
+        },
+    )
+    frames, left_out = pair_stamps(image.entries, truth.entries, index.info_of[info_topic], config.truth)
+    skipped = [SkippedFrame(bag=bag, camera=name, stamp_ns=stamp, reason=reason) for stamp, reason in left_out]
+    return replace(plan, frames=frames), skipped
+
+
+def _says_rectified(image_topic: str) -> bool:
+    return "rect" in image_topic.removesuffix("/compressed").rsplit("/", 1)[-1]
+
+
+def _topic(index: BagIndex, name: str, kinds: tuple[str, ...], what: str) -> TopicIndex:
+    found = index.topics.get(name)
+    if found is None:
+        raise InputError(f"{what} topic {name} is not in the bag. {_topics_told(index)}")
+    if found.topic.msgtype not in kinds:
+        raise InputError(f"{what} topic {name} is {found.topic.msgtype}: expected {' or '.join(kinds)}")
+    if not found.entries:
+        raise InputError(f"{what} topic {name} has no message that can be read")
+    return found
+
+
+def _topics_told(index: BagIndex) -> str:
+    told = ", ".join(f"{n} ({t.topic.msgtype.rsplit('/', 1)[-1]})" for n, t in list(index.topics.items())[:12])
+    return f"Its topics: {told or 'none'}"
+
+
+def _truth(
+    index: BagIndex, wanted: CameraTopics, image: TopicIndex, config: EvaluationConfig
+) -> tuple[TopicIndex, str]:
+    if wanted.truth:
+        found = _topic(index, wanted.truth, tuple(_KINDS), "truth")
+        kind = _KINDS[found.topic.msgtype]
+        if kind == "depth" and found.encoding not in DEPTH_ENCODINGS:
+            raise InputError(f"truth topic {wanted.truth} has encoding {found.encoding!r}: expected 32FC1 or 16UC1")
+        if config.truth.kind not in ("auto", kind):
+            raise ConfigError(f"truth topic {wanted.truth} is {kind} and truth.kind says {config.truth.kind}")
+        return found, kind
+    kinds = ("depth", "lidar", "disparity") if config.truth.kind == "auto" else (config.truth.kind,)
+    for kind in kinds:
+        candidates = {"depth": _depth_topics, "lidar": _cloud_topics, "disparity": _disparity_topics}[kind](
+            index, wanted.image, image
+        )
+        if len(candidates) > 1 and kind == "lidar":
+            names = ", ".join(c.topic.name for c in candidates)
+            raise InputError(f"several clouds may be the truth ({names}): name one as truth under cameras")
+        if candidates:
+            return candidates[0], kind
+    raise InputError(
+        f"no truth for {wanted.image}: looked for {', '.join(kinds)} (a depth image in frame {image.frame_id!r}, a "
+        "LiDAR's PointCloud2, a DisparityImage); name its topic as truth under cameras in the configuration"
+    )
+
+
+def _depth_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
+    """Depth images in the camera's frame and of its size, those in its own namespace first."""
+    found = [
+        t
+        for t in index.topics.values()
+        if t.topic.msgtype == IMAGE
+        and t.encoding in DEPTH_ENCODINGS
+        and t.frame_id == image.frame_id
+        and (image.size == (0, 0) or t.size == image.size)
+    ]
+    return _nearest_namespace(found, image_topic)
+
+
+def _cloud_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
+    """The cloud in the camera's namespace, else the bag's LiDARs (all clouds where no name says LiDAR)."""
+    clouds = [t for t in index.topics.values() if t.topic.msgtype == CLOUD and t.entries]
+    own = [t for t in clouds if camera_name(t.topic.name) == camera_name(image_topic)]
+    lidars = [t for t in clouds if any(word in t.topic.name.lower() for word in _LIDAR_WORDS)]
+    own_lidars = [t for t in own if t in lidars]
+    return own_lidars or own or lidars or clouds
+
+
+def _disparity_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
+    found = [t for t in index.topics.values() if t.topic.msgtype == DISPARITY and t.frame_id == image.frame_id]
+    return _nearest_namespace(found, image_topic)
+
+
+def _nearest_namespace(found: list[TopicIndex], image_topic: str) -> list[TopicIndex]:
+    def distance(topic: TopicIndex) -> tuple[int, str]:
+        shared = 0
+        for a, b in zip(topic.topic.name.split("/"), image_topic.split("/"), strict=False):
+            if a != b:
+                break
+            shared += 1
+        return -shared, topic.topic.name
+
+    return sorted(found, key=distance)
+
+
+def _extrinsics(
+    index: BagIndex, config: EvaluationConfig, kind: str, topic: str, camera_frame: str, truth_frame: str
+) -> NDArray[np.float64]:
+    if not camera_frame or not truth_frame:
+        raise InputError(
+            f"{topic} or its camera has no frame_id, so how they lie to one another is unknown: set truth_frame under "
+            "cameras in the configuration"
+        )
+    transforms = dict(index.transforms)
+    for extrinsic in config.extrinsics:
+        transforms[extrinsic.parent, extrinsic.child] = rigid_transform(extrinsic.xyz_m, extrinsic.quaternion_xyzw)
+    if camera_frame.lstrip("/") == truth_frame.lstrip("/"):
+        return np.eye(4)
+    if kind != "lidar":
+        raise InputError(
+            f"truth {topic} is in frame {truth_frame!r}, the image in {camera_frame!r}: {kind} is compared pixel by "
+            f"pixel and must be registered to the image; where it is, set truth_frame: {camera_frame}"
+        )
+    transform = transform_between(transforms, camera_frame, truth_frame)
+    if transform is None:
+        frames = sorted({name for pair in transforms for name in pair})
+        raise InputError(
+            f"no transform leads from {truth_frame!r} ({topic}) to {camera_frame!r}: /tf_static knows "
+            f"{', '.join(frames[:12]) or 'no frames'}; add extrinsics to the configuration"
+        )
+    return transform

@@ -1,0 +1,250 @@
+"""Publishes a bag live, for where `ros2 bag play` is not at hand. `prv2 replay` runs this module as a process.
+
+Messages go out as the bytes they were recorded as, with their original header stamps; `/clock` carries the time of
+recording. `/tf_static` is kept for late subscribers, everything else is reliable with a depth of 10.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+
+from prv2_ros.errors import InputError, Prv2Error
+from prv2_ros.messages.bags import Bag, RawMessage
+
+CLOCK_STEP_S = 0.01
+"""`/clock` moves at least this often (s, of the machine's time)."""
+
+_LATCHED = ("/tf_static", "/robot_description")
+_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """How a bag is played."""
+
+    bag: str
+
+    rate: float = 1.0
+    """Factor on the original speed; inf publishes without a pause."""
+
+    follow: str = ""
+    """Topic that answers each image with its stamp, as the node's depth/camera_info does. Where it is set, the next
+    message waits for the answer instead of for its time: as fast as the node takes it."""
+
+    follow_timeout_s: float = 10.0
+    """An answer that takes longer counts as missing."""
+
+    loop: bool = False
+    delay_s: float = 1.0
+    """Time for subscribers to find the publishers (s)."""
+
+    topics: tuple[str, ...] = ()
+    """Topics to publish; empty: all."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be played with."""
+        if not self.rate > 0:
+            raise InputError(f"--rate {self.rate}: must be above 0")
+        if not self.follow_timeout_s > 0 or not self.delay_s >= 0:
+            raise InputError(f"--follow-timeout {self.follow_timeout_s}, --delay {self.delay_s}: must not be negative")
+
+
+@dataclass(kw_only=True)
+class Played:
+    """What was published."""
+
+    messages: int = 0
+    images: int = 0
+    answered: int = 0
+    """Images whose stamp came back on the followed topic."""
+
+
+class Player:
+    """Publishes the messages of one bag from a node of its own."""
+
+    def __init__(self, node: Node, bag: Bag, options: ReplayOptions, spin: Callable[[float], None]) -> None:
+        """Create the publishers.
+
+        Args:
+            node: the node that publishes.
+            bag: the open bag.
+            options: how to play.
+            spin: lets the node work for a while (s).
+
+        Raises:
+            InputError: a topic that the bag lacks, or none whose type is installed.
+
+        """
+        self._node, self._bag, self._options, self._spin = node, bag, options, spin
+        self._clock = node.create_publisher(Clock, "/clock", 10)
+        topics = bag.topics()
+        missing = [name for name in options.topics if name not in topics]
+        if missing:
+            raise InputError(f"--topic {missing[0]} is not in bag {bag.path}; it has {', '.join(topics)}")
+        self._publishers = {}
+        for name, topic in topics.items():
+            kind = _message_class(topic.msgtype)
+            if name == "/clock" or (options.topics and name not in options.topics):
+                continue
+            if kind is None:
+                node.get_logger().warning(f"{name} is left out: {topic.msgtype} is not installed")
+                continue
+            self._publishers[name] = node.create_publisher(kind, name, _quality(name))
+        if not self._publishers:
+            raise InputError(f"bag {bag.path} has no topic whose message type is installed")
+        self._answers: set[int] = set()
+        self._subscription: Any = None
+
+    def play(self) -> Played:
+        """Publish the bag once from end to end."""
+        played = Played()
+        start = time.monotonic()
+        first_ns: int | None = None
+        for raw in self._bag.messages(list(self._publishers)):
+            first_ns = raw.bag_ns if first_ns is None else first_ns
+            if not self._options.follow:
+                self._wait_until(start, raw.bag_ns - first_ns, first_ns)
+            self._tell_time(raw.bag_ns)
+            self._publishers[raw.topic].publish(self._bag.cdr(raw))
+            played.messages += 1
+            if raw.msgtype in _IMAGES:
+                played.images += 1
+                if self._options.follow:
+                    played.answered += self._wait_for_answer(raw)
+        return played
+
+    def tell_damage(self) -> None:
+        """Say what of the bag could not be read."""
+        for line in dict.fromkeys(self._bag.damage):
+            self._node.get_logger().warning(line)
+
+    def _wait_until(self, start: float, offset_ns: int, first_ns: int) -> None:
+        """Sleep until a message is due, with `/clock` moving on."""
+        if math.isinf(self._options.rate):
+            return
+        due = start + offset_ns / 1e9 / self._options.rate
+        while (left := due - time.monotonic()) > 0:
+            if left > CLOCK_STEP_S:
+                self._tell_time(first_ns + round((time.monotonic() - start) * self._options.rate * 1e9))
+            self._spin(min(left, CLOCK_STEP_S))
+
+    def _tell_time(self, stamp_ns: int) -> None:
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(stamp_ns, 1_000_000_000)
+        self._clock.publish(message)
+
+    def _wait_for_answer(self, raw: RawMessage) -> bool:
+        """Wait until the followed topic carries the image's stamp; False after the timeout."""
+        wanted = self._bag.stamp_ns(raw)
+        end = time.monotonic() + self._options.follow_timeout_s
+        while wanted not in self._answers:
+            if time.monotonic() > end:
+                self._node.get_logger().warning(f"no answer on {self._options.follow} to the image at {wanted} ns")
+                return False
+            self._follow()
+            self._spin(CLOCK_STEP_S)
+        self._answers.clear()
+        return True
+
+    def _follow(self) -> None:
+        """Subscribe the followed topic once somebody publishes it: before that its type is not known."""
+        if self._subscription is not None:
+            return
+        for endpoint in self._node.get_publishers_info_by_topic(self._options.follow):
+            kind = _message_class(endpoint.topic_type)
+            if kind is not None:
+                quality = QoSProfile(
+                    history=QoSHistoryPolicy.KEEP_LAST, depth=100, reliability=QoSReliabilityPolicy.BEST_EFFORT
+                )
+                self._subscription = self._node.create_subscription(
+                    kind, self._options.follow, self._take_answer, quality, raw=True
+                )
+                return
+
+    def _take_answer(self, data: bytes) -> None:
+        seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+        self._answers.add(seconds * 1_000_000_000 + nanoseconds)
+
+
+def _message_class(msgtype: str) -> Any | None:
+    """`sensor_msgs/msg/Image` -> its class, None where the package is not installed."""
+    package, _, name = msgtype.partition("/msg/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), name, None)
+    except (ImportError, ValueError):
+        return None
+
+
+def _quality(topic: str) -> QoSProfile:
+    kept = topic in _LATCHED
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=100 if kept else 10,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if kept else QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+def replay(options: ReplayOptions, context: Any = None) -> Played:
+    """Play a bag until its end, or until the context shuts down where it loops; return what the last round published.
+
+    Raises:
+        InputError: the bag cannot be read, or nothing in it can be published.
+
+    """
+    from rclpy.executors import SingleThreadedExecutor
+
+    with Bag(Path(options.bag)) as bag:
+        node = Node("prv2_replay", context=context)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        try:
+            player = Player(node, bag, options, lambda seconds: executor.spin_once(timeout_sec=seconds))
+            time.sleep(options.delay_s)
+            played = player.play()
+            player.tell_damage()
+            while options.loop:
+                played = player.play()
+            # Reliable delivery needs the publisher to stay until the last message is confirmed.
+            executor.spin_once(timeout_sec=0.2)
+            return played
+        finally:
+            executor.shutdown()
+            node.destroy_node()
+
+
+def main() -> int:
+    """Play as the JSON object in the first argument says; errors become one line."""
+    try:
+        options = ReplayOptions(**json.loads(sys.argv[1]))
+        rclpy.init(args=sys.argv[2:])
+        played = replay(options)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    except Prv2Error as error:
+        print(f"prv2: error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    answers = f", {played.answered} answered" if options.follow else ""
+    print(f"published {played.messages} messages, {played.images} images{answers}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

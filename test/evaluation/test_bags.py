@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, add_checksums, picture, true_depth
+
+from prv2_ros.errors import InputError
+from prv2_ros.evaluation.bag_index import index_bag, transform_between
+from prv2_ros.evaluation.cameras import camera_name, find_cameras
+from prv2_ros.evaluation.config import load_config
+from prv2_ros.evaluation.streaming import stream_frames
+from prv2_ros.messages.bags import Bag
+from prv2_ros.messages.images import message_to_rgb
+
+
+@pytest.mark.parametrize(
+    ("storage", "compression"),
+    [
+        ("mcap", "none"),
+        ("mcap", "message"),
+        ("mcap", "file"),
+        ("mcap", "storage"),
+        ("sqlite3", "none"),
+        ("sqlite3", "message"),
+        ("sqlite3", "file"),
+        ("ros1", "none"),
+    ],
+)
+def test_every_storage_and_compression_gives_the_same_frames(tmp_path: Path, storage: str, compression: str) -> None:
+    path = Samples(storage=storage, compression=compression, compressed_images=True).write(
+        tmp_path / ("drive.bag" if storage == "ros1" else "drive")
+    )
+    ticks: list[int] = []
+    with Bag(path) as bag:
+        index = index_bag(bag, "header", lambda: ticks.append(1))
+        assert index.problems == []
+        assert len(ticks) == 9
+        (plan,), skipped = find_cameras("drive", index, load_config(None))
+        assert not skipped
+        assert (plan.image_topic, plan.truth_topic) == ("/front/image_raw/compressed", "/front/depth/image_rect")
+        for number, frame in enumerate(stream_frames(bag, plan, "header")):
+            assert frame.image is not None
+            assert frame.truth is not None
+            assert bag.stamp_ns(frame.image) == FIRST_NS + number * PERIOD_NS
+            np.testing.assert_array_equal(message_to_rgb(bag.message(frame.image)), picture(number))
+            truth = np.frombuffer(bag.message(frame.truth).data, "<f4").reshape(64, 96)
+            np.testing.assert_array_equal(truth, true_depth(number))
+        assert number == 2
+        info = plan.infos[0]
+        assert (info.width, info.height, info.k[0], info.roi.width) == (96, 64, 80.0, 0)
+
+
+@pytest.mark.parametrize("suffix", [".mcap", ".db3"])
+def test_a_single_file_without_metadata_is_read(tmp_path: Path, suffix: str) -> None:
+    folder = Samples(storage={".mcap": "mcap", ".db3": "sqlite3"}[suffix]).write(tmp_path / "drive")
+    with Bag(folder / f"drive{suffix}") as bag:
+        assert bag.topics()["/front/image_raw"].count == 3
+
+
+def test_the_hash_tells_content_and_not_place(tmp_path: Path) -> None:
+    def hash_of(path: Path) -> str:
+        with Bag(path) as bag:
+            return index_bag(bag, "header", lambda: None).sha256
+
+    first = hash_of(Samples().write(tmp_path / "a"))
+    assert hash_of(Samples().write(tmp_path / "b")) == first
+    assert hash_of(Samples(frames=2).write(tmp_path / "c")) != first
+    assert hash_of(Samples(distortion=(0.1, 0, 0, 0, 0)).write(tmp_path / "d")) != first
+
+
+def test_a_chain_of_static_transforms_leads_up_and_down_again(tmp_path: Path) -> None:
+    path = Samples(truth="lidar", cameras=("/left", "/right")).write(tmp_path / "drive")
+    with Bag(path) as bag:
+        index = index_bag(bag, "header", lambda: None)
+    found = transform_between(index.transforms, "right_optical", "lidar")
+    np.testing.assert_allclose(found, CAMERA_LIDAR, atol=1e-9)
+    back = transform_between(index.transforms, "/lidar", "right_optical")
+    np.testing.assert_allclose(back, np.linalg.inv(CAMERA_LIDAR), atol=1e-9)
+    assert transform_between(index.transforms, "right_optical", "moon") is None
+
+
+def broken(path: Path, what: str) -> Path:
+    """A bag that is broken in one way."""
+    if what == "nowhere":
+        return path
+    if what == "text":
+        path.with_suffix(".txt").write_text("hello")
+        return path.with_suffix(".txt")
+    Samples(storage="sqlite3" if what == "database" else "mcap").write(path)
+    (file,) = (p for p in path.iterdir() if p.suffix in (".mcap", ".db3"))
+    if what == "metadata":
+        (path / "metadata.yaml").unlink()
+    elif what == "bad metadata":
+        (path / "metadata.yaml").write_text("rosbag2_bagfile_information: [")
+    elif what == "file":
+        file.unlink()
+    elif what == "empty":
+        file.write_bytes(b"")
+    elif what == "database":
+        file.write_bytes(file.read_bytes()[:5000])
+    else:
+        file.write_bytes(file.read_bytes()[:-100])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("nowhere", "bag .*drive: no such file or folder"),
+        ("text", r"bag .*drive\.txt: \.txt is not \.mcap, \.db3, \.bag or a folder"),
+        ("metadata", r"no metadata\.yaml \(it holds drive\.mcap: name the file, or rebuild it with `ros2 bag reindex`"),
+        ("bad metadata", r"cannot be read: Could not load YAML .*: name its \.mcap or \.db3 file, or rebuild"),
+        ("file", "cannot be read: Some database files are missing"),
+        ("empty", "cannot be read: File .* seems to be empty"),
+        ("cut", "File end magic is invalid: the file is cut short .*; repair it with `mcap recover`"),
+        ("database", "cannot be read: .*database.*: restore it from its source, or try `sqlite3 FILE .recover`"),
+    ],
+)
+def test_a_bag_that_cannot_be_opened_says_why_and_the_way_out(tmp_path: Path, what: str, line: str) -> None:
+    with pytest.raises(InputError, match=line) as caught, Bag(broken(tmp_path / "drive", what)):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None:
+    path = Samples(truth="lidar", frames=5, chunk_per_frame=True).write(tmp_path / "drive")
+    file = path / "drive.mcap"
+    add_checksums(file)
+    data = bytearray(file.read_bytes())
+    data[data.index(picture(2).tobytes()[:400])] ^= 1
+    file.write_bytes(data)
+    with Bag(path) as bag:
+        index = index_bag(bag, "header", lambda: None)
+        stamps = [stamp for stamp, _ in index.topics["/front/image_raw"].entries]
+    kept = [(stamp - FIRST_NS) // PERIOD_NS for stamp in stamps]
+    assert kept == [0, 1, 3, 4]
+    assert "cannot be read: Chunk checksum mismatch" in index.problems[0]
+    assert "13 of the 16 messages that the bag says it has on image, camera info and truth topics" in index.problems[1]
+
+
+def test_names_of_cameras() -> None:
+    assert camera_name("/front/image_raw/compressed") == "/front"
+    assert camera_name("/rig/front/image_raw") == "/rig/front"
+    assert camera_name("/image_raw") == "/"

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bag_samples import F_PX, FIRST_NS, PERIOD_NS, Samples, picture, scaled_truth, true_depth
+
+from prv2_ros.errors import InputError
+from prv2_ros.evaluation.config import load_config
+from prv2_ros.evaluation.output_bag import write_output_bags
+from prv2_ros.evaluation.run import Options, score_bags
+from prv2_ros.messages.bags import Bag
+from prv2_ros.messages.depth_images import depth_in_metres
+from prv2_ros.messages.point_clouds import cloud_points
+
+
+def evaluated(path: Path, output: Path) -> Any:
+    return score_bags([path], load_config(None), Options(output=output, load_engine=scaled_truth)).jobs
+
+
+def test_the_output_bag_is_the_input_and_the_answers_at_their_stamps(tmp_path: Path) -> None:
+    path = Samples(truth="lidar").write(tmp_path / "drive")
+    (written,) = write_output_bags(evaluated(path, tmp_path / "out"), tmp_path / "out")
+    assert written == tmp_path / "out" / "drive_depth"
+    with Bag(path) as before, Bag(written) as after:
+        for name, topic in before.topics().items():
+            assert after.topics()[name] == topic
+            copied = [(m.bag_ns, bytes(m.data)) for m in after.messages([name])]
+            assert copied == [(m.bag_ns, bytes(m.data)) for m in before.messages([name])]
+        new = {name.removeprefix("/front/prv2/") for name in set(after.topics()) - set(before.topics())}
+        assert new == {"depth/image_rect", "depth/camera_info", "points", "confidence"}
+        for name in new:
+            for number, raw in enumerate(after.messages([f"/front/prv2/{name}"])):
+                message = after.message(raw)
+                assert raw.bag_ns == FIRST_NS + number * PERIOD_NS
+                if name == "depth/camera_info":
+                    assert (message.width, message.height, message.k[0], message.p[5]) == (96, 64, F_PX, F_PX)
+                    assert message.frame_id == "front_optical"
+                    continue
+                assert after.stamp_ns(raw) == FIRST_NS + number * PERIOD_NS
+                assert message.header.frame_id == "front_optical"
+                if name == "depth/image_rect":
+                    np.testing.assert_allclose(depth_in_metres(message), true_depth(number) * 1.1, rtol=1e-6)
+                elif name == "points":
+                    z = cloud_points(message)[:, 2].reshape(16, 24)
+                    np.testing.assert_allclose(z, true_depth(number)[::4, ::4] * 1.1, rtol=1e-6)
+                    packed = np.frombuffer(message.data, "<u4").reshape(16, 24, 4)[..., 3]
+                    r, g, b = np.moveaxis(picture(number)[::4, ::4].astype(np.uint32), -1, 0)
+                    np.testing.assert_array_equal(packed, r << 16 | g << 8 | b)
+            assert number == 2
+    assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")]
+
+
+def test_a_bag_of_ros_1_is_asked_to_be_converted(tmp_path: Path) -> None:
+    path = Samples(storage="ros1").write(tmp_path / "drive.bag")
+    with pytest.raises(InputError, match="of ROS 1: convert it first"):
+        write_output_bags(evaluated(path, tmp_path / "out"), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*drive_depth*"))

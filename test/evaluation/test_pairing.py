@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prv2_ros.evaluation.config import TruthConfig
+from prv2_ros.evaluation.pairing import pair_stamps
+
+STAMPS = st.lists(st.integers(0, 10**9), min_size=1, max_size=20)
+
+
+@given(images=STAMPS, truths=STAMPS, infos=STAMPS, offset_ms=st.sampled_from([0.0, -20.0, 35.5]))
+def test_every_image_gets_the_nearest_truth_or_a_reason(
+    images: list[int], truths: list[int], infos: list[int], offset_ms: float
+) -> None:
+    config = TruthConfig(tolerance_ms=40.0, offset_ms=offset_ms)
+    offset_ns = round(offset_ms * 1e6)
+    frames, left_out = pair_stamps(
+        [(stamp, stamp + 7) for stamp in images],
+        [(stamp, stamp + 9) for stamp in truths],
+        [(stamp, place) for place, stamp in enumerate(infos)],
+        config,
+    )
+    assert len(frames) + len(left_out) == len(images)
+    assert [frame.stamp_ns for frame in frames] == sorted({frame.stamp_ns for frame in frames})
+    for frame in frames:
+        distances = [abs(stamp + offset_ns - frame.stamp_ns) for stamp in truths]
+        assert abs(frame.truth_stamp_ns + offset_ns - frame.stamp_ns) == min(distances) <= 40_000_000
+        assert (frame.image_ns, frame.truth_ns) == (frame.stamp_ns + 7, frame.truth_stamp_ns + 9)
+        assert abs(infos[frame.info] - frame.stamp_ns) == min(abs(stamp - frame.stamp_ns) for stamp in infos)
+    for stamp, reason in left_out:
+        if "same stamp" not in reason:
+            assert min(abs(other + offset_ns - stamp) for other in truths) > 40_000_000
+
+
+def test_two_images_of_one_stamp_count_once() -> None:
+    frames, left_out = pair_stamps([(5, 1), (5, 2)], [(5, 3)], [(0, 0)], TruthConfig())
+    assert [frame.image_ns for frame in frames] == [1]
+    assert left_out == [(5, "another image of this camera has the same stamp; the first one counts")]
+
+
+def test_a_single_gap_asks_for_a_wider_tolerance_and_not_for_an_offset() -> None:
+    frames, ((stamp, reason),) = pair_stamps([(0, 0), (10**9, 1)], [(0, 2)], [(0, 0)], TruthConfig(tolerance_ms=20.0))
+    assert len(frames) == 1
+    assert stamp == 10**9
+    assert reason == "nearest truth is -1000.0 ms away, beyond 20 ms: raise truth.tolerance_ms"
+
+
+def test_an_impossible_tolerance_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"truth\.tolerance_ms -1"):
+        TruthConfig(tolerance_ms=-1)

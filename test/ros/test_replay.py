@@ -1,0 +1,130 @@
+"""Bags played over a real DDS."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy and sensor_msgs")
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from ros_fakes import reliable
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bag_samples import FIRST_NS, PERIOD_NS, Samples, picture
+
+from prv2_ros.cli import main
+from prv2_ros.errors import InputError
+from prv2_ros.ros.replay import ReplayOptions, replay
+
+
+class Listener:
+    """Keeps what is published; answers images with their stamp where asked to."""
+
+    def __init__(self, context: Any, *, answers: bool = False) -> None:
+        self.node = Node("listener", context=context)
+        self.images: list[Image] = []
+        self.clocks: list[int] = []
+        self.node.create_subscription(Image, "/front/image_raw", self._take, reliable())
+        self.node.create_subscription(
+            Clock, "/clock", lambda m: self.clocks.append(m.clock.sec * 10**9 + m.clock.nanosec), reliable(1000)
+        )
+        self._answers = self.node.create_publisher(CameraInfo, "/answer", reliable()) if answers else None
+
+    def _take(self, message: Image) -> None:
+        self.images.append(message)
+        if self._answers is not None:
+            self._answers.publish(CameraInfo(header=message.header))
+
+
+@pytest.fixture
+def context() -> Any:
+    made = rclpy.Context()
+    rclpy.init(context=made)
+    yield made
+    made.try_shutdown()
+
+
+def play(context: Any, listener: Listener, **options: Any) -> Any:
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(listener.node)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+    try:
+        played = replay(ReplayOptions(**options), context)
+        end = time.monotonic() + 5
+        while len(listener.images) < played.images and time.monotonic() < end:
+            time.sleep(0.02)
+        return played
+    finally:
+        executor.shutdown()
+        thread.join(10)
+        listener.node.destroy_node()
+
+
+@pytest.mark.parametrize("storage", ["mcap", "ros1"])
+def test_messages_arrive_as_recorded_in_time_and_the_clock_moves(tmp_path: Path, context: Any, storage: str) -> None:
+    path = Samples(frames=4, storage=storage).write(tmp_path / ("a.bag" if storage == "ros1" else "a"))
+    listener = Listener(context)
+    start = time.monotonic()
+    played = play(context, listener, bag=str(path), rate=0.5, delay_s=1.0)
+    took_s = time.monotonic() - start
+    assert (played.messages, played.images) == (12, 8), "colour and depth images"
+    stamps = [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for m in listener.images]
+    assert stamps == [FIRST_NS + i * PERIOD_NS for i in range(4)]
+    assert [bytes(m.data) for m in listener.images] == [picture(i).tobytes() for i in range(4)]
+    assert took_s > 1.6, "0.3 s at half the speed, after a delay of 1 s"
+    assert listener.clocks == sorted(listener.clocks)
+    assert listener.clocks[0] == FIRST_NS
+    assert listener.clocks[-1] == FIRST_NS + 3 * PERIOD_NS
+    assert len(listener.clocks) > 20
+
+
+def test_as_fast_as_the_node_takes_it(tmp_path: Path, context: Any) -> None:
+    path = Samples(frames=6).write(tmp_path / "a")
+    listener = Listener(context, answers=True)
+    topics = ("/front/image_raw", "/front/camera_info")
+    played = play(context, listener, bag=str(path), follow="/answer", topics=topics)
+    assert (played.messages, played.images, played.answered) == (12, 6, 6)
+
+
+def test_an_answer_that_does_not_come_is_waited_for_only_so_long(tmp_path: Path, context: Any) -> None:
+    path = Samples(frames=1).write(tmp_path / "a")
+    played = play(
+        context,
+        Listener(context),
+        bag=str(path),
+        follow="/answer",
+        follow_timeout_s=0.2,
+        topics=("/front/image_raw",),
+    )
+    assert (played.images, played.answered) == (1, 0)
+
+
+def test_options_and_topics_that_cannot_be_used_are_named(tmp_path: Path, context: Any) -> None:
+    with pytest.raises(InputError, match=r"--rate 0: must be above 0"):
+        ReplayOptions(bag="x", rate=0)
+    path = Samples(frames=1).write(tmp_path / "a")
+    with pytest.raises(InputError, match=r"--topic /rear is not in bag .*; it has /front/camera_info, "):
+        replay(ReplayOptions(bag=str(path), topics=("/rear",)), context)
+
+
+def test_the_command_says_what_is_wrong_in_one_line() -> None:
+    program = "import sys; from prv2_ros.cli.main import main; sys.exit(main(['replay', 'nowhere']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "prv2: error: bag nowhere: no such file or folder\n"
+
+
+def test_the_command_refuses_a_speed_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["replay", "nowhere", "--rate", "nan"]) == 1
+    assert capsys.readouterr().err == "prv2: error: --rate nan: must be above 0\n"
