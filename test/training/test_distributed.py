@@ -63,7 +63,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(
         if "running_" in key:
             torch.testing.assert_close(second["part"][key], value, rtol=1e-3, atol=1e-5, msg=key)
     # The only step's gradients, as Adam keeps them; the weights would show rounding made into whole steps. A pixel at
-    # the kink of an L1 loss turns with the order of a sum: one process with its batch in another order is 0.2% off, too.
+    # the kink of an L1 loss turns with the order of a sum: one process with its batch in another order is 0.2% off.
     moments = [place["optimizer"]["state"] for place in (first, second)]
     assert moments[0].keys() == moments[1].keys()
     for key in moments[0]:
