@@ -24,7 +24,8 @@ from random import Random
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))  # samples with known depth
-from bag_samples import Samples, add_checksums, scaled_truth
+from bag_samples import Samples, scaled_truth
+from mcap_checksums import add_checksums
 
 from prv2_ros.errors import Prv2Error
 from prv2_ros.evaluation.config import load_config

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +23,6 @@ STORE1.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms"
 WIDTH, HEIGHT, F_PX = 96, 64, 80.0
 FIRST_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
-CHUNK = 0x06
-_HEAD = struct.Struct("<BQ")
 
 CAMERA_LIDAR = np.array([[0, -1, 0, 0.1], [0, 0, -1, 0.4], [1, 0, 0, -0.2], [0, 0, 0, 1.0]])
 """`T_camera_lidar` of the samples: x forward, y left, z up to z forward, x right, y down."""
@@ -232,21 +228,6 @@ class Samples:
                 )
             )
         return self.make("tf2_msgs/msg/TFMessage", transforms=transforms)
-
-
-def add_checksums(path: Path) -> None:
-    """Write the CRC of every uncompressed chunk of an mcap file: rosbag2's own writer does, `rosbags` does not."""
-    data = bytearray(path.read_bytes())
-    at = 8
-    while at + 9 <= len(data) - 8:
-        kind, length = _HEAD.unpack_from(data, at)
-        if kind == CHUNK:
-            body = at + 9
-            size = struct.unpack_from("<Q", data, body + 16)[0]
-            records = data[body + length - size : body + length]
-            struct.pack_into("<I", data, body + 24, zlib.crc32(records))
-        at += 9 + length
-    path.write_bytes(data)
 
 
 def quaternion(rotation: np.ndarray) -> tuple[float, float, float, float]:

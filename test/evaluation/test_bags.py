@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, add_checksums, picture, true_depth
+from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, picture, true_depth
+from mcap_checksums import add_checksums
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.bag_index import index_bag, transform_between
