@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from engine_pictures import keep_depth, picture, small_model
 
 from prv2_ros.errors import DeviceError, InputError
 from prv2_ros.geometry.camera import CameraModel
@@ -19,27 +20,6 @@ STAGES = {"preprocess", "coarse", "refine", "postprocess", "total"}
 SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf)
 
 
-def small_model(*, refines: bool) -> DepthModel:
-    """The network itself with random weights and a small coarse input; without `refines` each pixel keeps its depth."""
-    torch.manual_seed(7)
-    model = DepthModel(ModelSpec(coarse_area_px=96 * 160))
-    if refines:
-        for head in (model.refiner.offset, model.refiner.upsample, model.refiner.scale_head[2]):
-            torch.nn.init.normal_(head.weight, std=0.05)
-    else:
-        keep_depth(model)
-    return model.eval()
-
-
-def keep_depth(model: DepthModel) -> None:
-    """Set the refiner's heads so that each cell keeps its own depth, upsampled bilinearly."""
-    with torch.no_grad():
-        for head in (model.refiner.offset, model.refiner.upsample, model.refiner.scale_head[2]):
-            head.weight.zero_()
-        model.refiner.offset.bias.zero_()
-        model.refiner.offset.bias[1] = 50.0
-
-
 @pytest.fixture(scope="module")
 def refining() -> DepthEngine:
     return DepthEngine(small_model(refines=True), device="cpu", config=SMALL_TILES)
@@ -48,14 +28,6 @@ def refining() -> DepthEngine:
 @pytest.fixture(scope="module")
 def passing() -> DepthEngine:
     return DepthEngine(small_model(refines=False), device="cpu", config=SMALL_TILES)
-
-
-def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Smooth blobs with a little noise: the network answers to it with varied depth."""
-    rng = np.random.default_rng(seed)
-    coarse = torch.from_numpy(rng.uniform(0, 255, (1, 3, 6, 8))).float()
-    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")[0].permute(1, 2, 0).numpy()
-    return np.clip(smooth + rng.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (65, 127), (67, 301), (255, 193)])
@@ -252,42 +224,6 @@ def test_a_gpu_without_memory_for_one_tile_names_the_way_out():
     model.most = 0
     with pytest.raises(DeviceError, match=r"single tile: lower max_tile_px \(768\) or use device cpu"):
         DepthEngine(model, device="cpu").infer(picture(64, 64))
-
-
-def test_confidence_is_given_when_asked_for(refining):
-    image = picture(150, 210)
-    plain, sure = refining.infer(image), refining.infer(image, confidence=True)
-    assert plain.confidence is None
-    np.testing.assert_array_equal(plain.depth_m, sure.depth_m)
-    assert sure.confidence.shape == (150, 210)
-    assert sure.confidence.dtype == np.float32
-    assert (sure.confidence > 0).all()
-    assert (sure.confidence < 1).all()
-
-
-def test_without_time_the_coarse_depth_is_the_answer(refining):
-    image = picture(200, 300)
-    refining.infer(image, max_latency_ms=1e-6)  # nothing is known of the cost yet: one tile is tried
-    result = refining.infer(image, max_latency_ms=1e-6)
-    assert result.refined_share == 0
-    np.testing.assert_array_equal(result.depth_m, result.coarse_depth_m)
-
-
-def test_with_time_for_some_tiles_the_rest_keeps_the_coarse_depth():
-    engine = DepthEngine(small_model(refines=True), device="cpu", config=SMALL_TILES)
-    image = picture(300, 400)
-    whole = engine.infer(image, max_latency_ms=1e6)
-    np.testing.assert_allclose(whole.depth_m, engine.infer(image).depth_m, rtol=1e-4)
-    tile_ms = engine._costs.predict(("tile", 128, 128))
-    assert tile_ms > 0
-    before_ms = whole.timings_ms["preprocess"] + whole.timings_ms["coarse"] + whole.timings_ms["postprocess"]
-    part = engine.infer(image, max_latency_ms=before_ms + 6 * tile_ms)
-    assert 0 < part.refined_share < 1
-    same = np.isclose(part.depth_m, part.coarse_depth_m, rtol=1e-6)
-    assert 0.05 < same.mean() < 0.95
-    # Where tiles stand alone a pixel is either refined as ever or not at all; between, they fade into each other.
-    alone = same | np.isclose(part.depth_m, whole.depth_m, rtol=1e-4)
-    assert alone.mean() > 0.6
 
 
 def test_unusable_input_is_refused(refining):

@@ -1,0 +1,55 @@
+"""The engine's confidence, and its answers when time is short."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from engine_pictures import picture, small_model
+
+from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.engine import DepthEngine
+
+SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf)
+
+
+@pytest.fixture(scope="module")
+def refining() -> DepthEngine:
+    return DepthEngine(small_model(refines=True), device="cpu", config=SMALL_TILES)
+
+
+def test_confidence_is_given_when_asked_for(refining):
+    image = picture(150, 210)
+    plain, sure = refining.infer(image), refining.infer(image, confidence=True)
+    assert plain.confidence is None
+    np.testing.assert_array_equal(plain.depth_m, sure.depth_m)
+    assert sure.confidence.shape == (150, 210)
+    assert sure.confidence.dtype == np.float32
+    assert (sure.confidence > 0).all()
+    assert (sure.confidence < 1).all()
+
+
+def test_without_time_the_coarse_depth_is_the_answer(refining):
+    image = picture(200, 300)
+    refining.infer(image, max_latency_ms=1e-6)  # nothing is known of the cost yet: one tile is tried
+    result = refining.infer(image, max_latency_ms=1e-6)
+    assert result.refined_share == 0
+    np.testing.assert_array_equal(result.depth_m, result.coarse_depth_m)
+
+
+def test_with_time_for_some_tiles_the_rest_keeps_the_coarse_depth():
+    engine = DepthEngine(small_model(refines=True), device="cpu", config=SMALL_TILES)
+    image = picture(300, 400)
+    whole = engine.infer(image, max_latency_ms=1e6)
+    np.testing.assert_allclose(whole.depth_m, engine.infer(image).depth_m, rtol=1e-4)
+    tile_ms = engine._costs.predict(("tile", 128, 128))
+    assert tile_ms > 0
+    before_ms = whole.timings_ms["preprocess"] + whole.timings_ms["coarse"] + whole.timings_ms["postprocess"]
+    part = engine.infer(image, max_latency_ms=before_ms + 6 * tile_ms)
+    assert 0 < part.refined_share < 1
+    same = np.isclose(part.depth_m, part.coarse_depth_m, rtol=1e-6)
+    assert 0.05 < same.mean() < 0.95
+    # Where tiles stand alone a pixel is either refined as ever or not at all; between, they fade into each other.
+    alone = same | np.isclose(part.depth_m, whole.depth_m, rtol=1e-4)
+    assert alone.mean() > 0.6
