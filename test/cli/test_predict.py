@@ -59,7 +59,7 @@ def test_the_focal_length_scales_the_depth(model, pictures, tmp_path):
     for fx in (100, 200):
         assert run(pictures / "a.png", "-o", tmp_path / str(fx), "--fx", fx, "--model", model) == 0
     ratio = np.load(tmp_path / "200" / "depth.npy") / np.load(tmp_path / "100" / "depth.npy")
-    np.testing.assert_allclose(ratio, 2, rtol=1e-3)
+    np.testing.assert_allclose(ratio, 2, rtol=0.02)  # the refiner sees the depth, and may change it a little
 
 
 def test_depth_beyond_the_limit_is_left_out(model, pictures, tmp_path):
