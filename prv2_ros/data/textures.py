@@ -159,27 +159,28 @@ def bank(device: torch.device) -> Tensor:
     return torch.nn.functional.pad(rgb, (0, 1)).contiguous().to(device)
 
 
-def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor) -> Tensor:
-    """Bilinear lookup (N, 3) of textures `ids` (N,) at `u`, `v` (N,) in repeats, at the mip level of the footprint."""
+def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor, channels: int = 3) -> Tensor:
+    """Look textures `ids` (N,) up at `u`, `v` (N,) in repeats, bilinearly, at the mip level of the footprint.
+
+    Returns (channels, N) in [0, 1]; one channel is enough for grey textures.
+    """
     table = bank(u.device)
     level = texels_per_px.clamp(min=1.0).log2().round().clamp(max=_LEVELS - 1).int()
     size = SIZE_PX >> level
     # Levels 0 to k - 1 hold 4/3 (S^2 - s^2) texels, where s is the edge of level k.
     start = (SIZE_PX * SIZE_PX - size * size) // 3 * 4
-    x = u * size - 0.5
-    y = v * size - 0.5
+    x, y = u * size - 0.5, v * size - 0.5
     x0, y0 = x.floor(), y.floor()
-    ax, ay = (x - x0)[:, None], (y - y0)[:, None]
+    ax, ay = x - x0, y - y0
     last = size - 1
     x0, y0 = x0.int(), y0.int()
     left, right = x0 & last, (x0 + 1) & last
     base = ids.int() * table.shape[1] + start
     upper, lower = base + (y0 & last) * size, base + ((y0 + 1) & last) * size
     flat = table.view(torch.int32).view(-1)
-
-    def texel(at: Tensor) -> Tensor:
-        return flat[at].view(torch.uint8).view(-1, 4)[:, :3].float()
-
-    top = torch.lerp(texel(upper + left), texel(upper + right), ax)
-    bottom = torch.lerp(texel(lower + left), texel(lower + right), ax)
-    return torch.lerp(top, bottom, ay).div_(255)
+    words = [flat.index_select(0, at) for at in (upper + left, upper + right, lower + left, lower + right)]
+    out = u.new_empty(channels, len(u))
+    for channel in range(channels):
+        a, b, c, d = (((word >> 8 * channel) & 255).float() for word in words)
+        out[channel] = torch.lerp(torch.lerp(a, b, ax), torch.lerp(c, d, ax), ay)
+    return out.div_(255)

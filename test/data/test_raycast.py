@@ -108,8 +108,8 @@ def test_moved_primitives_keep_their_distance_from_a_moved_camera() -> None:
     ],
 )
 def test_normals(shape: int, point: tuple[float, ...], normal: tuple[float, ...]) -> None:
-    found = local_normals(torch.tensor([shape]), torch.tensor([point]))
-    torch.testing.assert_close(found, torch.tensor([normal]))
+    found = local_normals(torch.tensor([shape]), torch.tensor([point]).T)
+    torch.testing.assert_close(found, torch.tensor([normal]).T)
 
 
 def test_a_bent_lens_sees_along_bent_rays_and_misses_nothing() -> None:
