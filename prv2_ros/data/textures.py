@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -45,15 +46,15 @@ def _grid(rng: np.random.Generator, rows: int, columns: int, gap: float, shift: 
 
 def _cells(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """Voronoi cells of random brightness, tileable."""
-    points = rng.uniform(0, SIZE_PX, (count, 2))
-    grid = np.stack(np.meshgrid(np.arange(SIZE_PX), np.arange(SIZE_PX), indexing="ij"), -1)
-    best = np.full((SIZE_PX, SIZE_PX), np.inf)
-    owner = np.zeros((SIZE_PX, SIZE_PX), int)
-    for k, point in enumerate(points):
-        delta = np.abs(grid - point)
-        distance = (np.minimum(delta, SIZE_PX - delta) ** 2).sum(-1)
-        owner = np.where(distance < best, k, owner)
-        best = np.minimum(best, distance)
+    points = rng.integers(0, SIZE_PX, (count, 2))
+    around = np.ones((3 * SIZE_PX, 3 * SIZE_PX), np.uint8)  # copies on all sides, so that the edges fit together
+    shifts = np.stack(np.meshgrid(range(3), range(3)), -1).reshape(-1, 1, 2) * SIZE_PX
+    rows, columns = (points + shifts).reshape(-1, 2).T
+    around[rows, columns] = 0
+    _, labels = cv2.distanceTransformWithLabels(around, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    owner_of = np.zeros(int(labels.max()) + 1, int)
+    owner_of[labels[rows, columns]] = np.tile(np.arange(count), 9)
+    owner = owner_of[labels[SIZE_PX : 2 * SIZE_PX, SIZE_PX : 2 * SIZE_PX]]
     return np.asarray(rng.uniform(0, 1, count)[owner])
 
 
