@@ -69,6 +69,7 @@ def two_wheeler(b: SceneBuilder, x: float, y: float, yaw: float, motor: bool) ->
     tube = 0.025 if motor else 0.016
     for p, q in ((hubs[0], seat), (seat, head), (hubs[1], head), (hubs[0], base - up * 0.05), (head, base - up * 0.05)):
         b.rod(p, q, tube, paint if rng.uniform() < 0.6 else metal)
+    b.rod(head, head + up * 0.15, tube, metal)
     b.rod(head + up * 0.15 - across * 0.35, head + up * 0.15 + across * 0.35, 0.016, metal)
     b.box(seat + up * 0.05, (0.6 if motor else 0.22, 0.2, 0.1), tyre, yaw)
     if not motor:

@@ -46,21 +46,24 @@ def _pose(b: SceneBuilder, x: float) -> Pose:
 
 
 def _traffic(b: SceneBuilder, half: float, x0: float, most: int) -> None:
-    """Vehicles in the lanes ahead of the camera and behind it, clear of where it is."""
+    """Vehicles in the lanes ahead of the camera and beside it, clear of where it is."""
     for _ in range(int(b.rng.integers(0, most))):
+        vehicle, reach = vehicles.any_vehicle(b)
         lane = b.rng.choice([-1, 1]) * b.rng.uniform(1.4, max(1.5, half - 1.2))
-        near = 5.5 if abs(lane - x0) < 2.2 else -2.0
-        y = near + math.exp(b.rng.uniform(math.log(2), math.log(70)))
-        yaw = b.rng.normal(0, 0.05) + math.pi * (lane < 0)
-        vehicles.any_vehicle(Place(b=b, x=lane, y=y, yaw=yaw))
+        near = reach + 1.5 if abs(lane - x0) < 2.2 else -2.0
+        y = near + math.exp(b.rng.uniform(math.log(1.5), math.log(70)))
+        vehicle(Place(b=b, x=lane, y=y, yaw=b.rng.normal(0, 0.05) + math.pi * (lane < 0)))
 
 
 def _parked(b: SceneBuilder, side: int, x: float, x0: float) -> None:
-    y, turned = b.rng.uniform(-14, 4), math.pi * b.rng.integers(2)
+    """Row of vehicles along one side, clear of the camera."""
+    y, turned = b.rng.uniform(-14, 0), math.pi * b.rng.integers(2)
     for _ in range(int(b.rng.integers(1, 8))):
-        if abs(side * x - x0) > 2.0 or y > 5:
-            vehicles.any_vehicle(Place(b=b, x=side * x, y=y, yaw=b.rng.normal(0, 0.03) + turned))
-        y += b.rng.uniform(5.4, 9)
+        vehicle, reach = vehicles.any_vehicle(b)
+        y += reach
+        if abs(side * x - x0) > 2.2 or y > reach + 1.5:
+            vehicle(Place(b=b, x=side * x, y=y, yaw=b.rng.normal(0, 0.03) + turned))
+        y += reach + b.rng.uniform(0.3, 4)
 
 
 def _edge(b: SceneBuilder, side: int, x: float) -> None:
@@ -181,8 +184,9 @@ def yard(b: SceneBuilder) -> Scene:
         spot = Place(b=b, x=rng.normal(0, 6), y=rng.uniform(2.5, 25))
         nature.bush(spot, rng.uniform(0.3, 1.8), rng.uniform(0.4, 1.3))
     for _ in range(int(rng.integers(0, 4))):
-        y = rng.uniform(5.5, 30)
-        vehicles.any_vehicle(Place(b=b, x=rng.normal(0, 0.6) * y, y=y, yaw=rng.uniform(0, 6.3)))
+        vehicle, reach = vehicles.any_vehicle(b)
+        y = reach + rng.uniform(2, 25)
+        vehicle(Place(b=b, x=rng.normal(0, 0.6) * y, y=y, yaw=rng.uniform(0, 6.3)))
     for _ in range(int(rng.integers(0, 4))):
         objects.person(b, rng.normal(0, 3), rng.uniform(2, 18), rng.uniform(0, 6.3))
     if rng.uniform() < 0.4:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from prv2_ros.data.raycast import Pinhole, cast
@@ -34,9 +33,9 @@ class ShadowMap:
     """Radius of the soft edge, at the target."""
 
     @classmethod
-    def of(cls, scene: Scene, seen_N3: Tensor) -> ShadowMap:
+    def of(cls, scene: Scene, seen_3N: Tensor) -> ShadowMap:
         """Cast the map over the seen points (m), within the light's spread around its target."""
-        lighting, device = scene.lighting, seen_N3.device
+        lighting, device = scene.lighting, seen_3N.device
         key = np.asarray(lighting.key_position, np.float64)
         forward = np.asarray(lighting.key_target, np.float64) - key
         reach = float(np.linalg.norm(forward))
@@ -45,11 +44,11 @@ class ShadowMap:
         right /= np.linalg.norm(right)
         rotation = torch.from_numpy(np.stack([right, np.cross(forward, right), forward])).float().to(device)
         origin = torch.from_numpy(key).float().to(device)
-        local = (seen_N3 - origin) @ rotation.T
-        tangent = local[:, :2] / local[:, 2:].clamp(min=1e-3)
+        local = rotation @ (seen_3N - origin[:, None])
+        tangent = local[:2] / local[2].clamp(min=1e-3)
         limit = lighting.key_spread_m / reach
-        inside = tangent[(tangent.abs().amax(1) < limit) & (local[:, 2] > 0)]
-        low, high = (inside.amin(0), inside.amax(0)) if len(inside) else (tangent.new_zeros(2), tangent.new_zeros(2))
+        inside = tangent[:, (tangent.abs().amax(0) < limit) & (local[2] > 0)]
+        low, high = (inside.amin(1), inside.amax(1)) if inside.numel() else tangent.new_zeros(2, 2)
         extent = max(float((high - low).max()) * 1.02, 0.02 * limit)
         f_px = _MAP_PX / extent
         cx, cy = ((_MAP_PX - 1) / 2 - (low + high) / 2 * f_px).tolist()
@@ -63,26 +62,26 @@ class ShadowMap:
             softness_m=max(lighting.softness_m, 1.5 * extent * reach / _MAP_PX),
         )
 
-    def share(self, position_N3: Tensor, normal_N3: Tensor) -> Tensor:
+    def share(self, position_3N: Tensor, normal_3N: Tensor) -> Tensor:
         """Share (N,) of the key light that arrives at points (m) on surfaces with these normals."""
-        depth = ((position_N3 - self.origin_3) @ self.rotation_33[2]).clamp(min=1e-3)
-        texel_m = (depth / self.camera.fx)[:, None]
+        origin = self.origin_3[:, None]
+        texel_m = (self.rotation_33[2] @ (position_3N - origin)).clamp(min=1e-3) / self.camera.fx
         # Offset along the normal by a few shadow texels, or flat surfaces would shade themselves in stripes.
-        local = (position_N3 + normal_N3 * (2.0 * texel_m + 0.7 * self.softness_m) - self.origin_3) @ self.rotation_33.T
-        z = local[:, 2].clamp(min=1e-3)
-        middle = torch.tensor([self.camera.cx, self.camera.cy], device=z.device) + 0.5
-        uv = (local[:, :2] / z[:, None] * self.camera.fx + middle) / _MAP_PX * 2 - 1
-        share = torch.zeros_like(z)
-        radius = (2 * self.softness_m / (texel_m * _MAP_PX)).clamp(max=0.2)
+        lifted = position_3N + normal_3N * (2.0 * texel_m + 0.7 * self.softness_m)
+        x, y, depth = self.rotation_33 @ (lifted - origin)
+        z = depth.clamp(min=1e-3)
+        u, v = x / z * self.camera.fx + self.camera.cx + 0.5, y / z * self.camera.fx + self.camera.cy + 0.5
+        radius = (self.softness_m / texel_m).clamp(max=0.1 * _MAP_PX)
         # The taps are turned by another angle at each point: an edge becomes grain instead of stairs.
-        angle = (torch.sin(position_N3 @ position_N3.new_tensor([127.1, 311.7, 74.7])) * 43758.5453) % 6.2832
-        across = torch.stack([angle.cos(), angle.sin()], -1) * radius
-        along = torch.stack([-angle.sin(), angle.cos()], -1) * radius
+        hashed = (position_3N * position_3N.new_tensor([[127.1], [311.7], [74.7]])).sum(0)
+        angle = (torch.sin(hashed) * 43758.5453) % 6.2832
+        cos, sin = angle.cos() * radius, angle.sin() * radius
+        flat, last = self.nearest_m.view(-1), _MAP_PX - 1
+        share = torch.zeros_like(z)
+        bound = z - 0.5 * texel_m
         for dx, dy in _TAPS:
-            tap = (uv + dx * across + dy * along)[None, None]
-            nearest = F.grid_sample(
-                self.nearest_m[None, None], tap, mode="nearest", padding_mode="border", align_corners=False
-            )[0, 0, 0]
-            share = share + (z < nearest + 0.5 * texel_m[:, 0]) / len(_TAPS)
-        outside = (uv.abs().amax(-1) > 1) | (local[:, 2] <= 0)
-        return torch.where(outside, 1.0, share)
+            column = (u + dx * cos - dy * sin).int().clamp(0, last)
+            row = (v + dx * sin + dy * cos).int().clamp(0, last)
+            share += (bound < flat.index_select(0, row * _MAP_PX + column)).float()
+        outside = (u < 0) | (v < 0) | (u > _MAP_PX) | (v > _MAP_PX) | (depth <= 0)
+        return torch.where(outside, 1.0, share / len(_TAPS))

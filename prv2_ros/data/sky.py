@@ -7,40 +7,41 @@ import torch
 from torch import Tensor
 
 from prv2_ros.data import textures
-from prv2_ros.data.scene import Lighting
+from prv2_ros.data.scene import Lighting, Sky
 
 
-def radiance(lighting: Lighting, unit_N3: Tensor) -> Tensor:
-    """Radiance (N, 3) in directions `unit_N3`."""
-    device, sky = unit_N3.device, lighting.sky
-    zenith, horizon = (torch.tensor(v, device=device, dtype=torch.float32) for v in (sky.zenith_rgb, sky.horizon_rgb))
-    height = unit_N3[:, 2:3].clamp(min=0.0)
-    colour = torch.lerp(horizon, zenith, (1 - (1 - height.clamp(max=1)) ** sky.falloff))
+def radiance(lighting: Lighting, unit_3N: Tensor) -> Tensor:
+    """Radiance (3, N) in directions `unit_3N`."""
+    sky = lighting.sky
+    height = unit_3N[2].clamp(0, 1)
+    horizon, zenith = _column(sky.horizon_rgb, unit_3N), _column(sky.zenith_rgb, unit_3N)
+    colour = torch.lerp(horizon, zenith, 1 - (1 - height) ** sky.falloff)
     toward = np.asarray(lighting.key_position) / np.linalg.norm(lighting.key_position)
-    sun = torch.from_numpy(toward).float().to(device)
-    ahead = (unit_N3 @ sun).clamp(min=0)[:, None]
+    ahead = (unit_3N * _column(tuple(toward), unit_3N)).sum(0).clamp(min=0)
     if sky.cover > 0:
-        colour = _clouded(lighting, colour, unit_N3, height, ahead)
+        colour = _clouded(sky, colour, unit_3N, height, ahead)
     if not lighting.is_sun:
         return colour
-    key = torch.tensor(lighting.key_rgb, device=device, dtype=torch.float32)
-    return colour + (ahead**1500 * 60 + ahead**60 * 0.5 + ahead**8 * 0.12) * key * (1 - 0.9 * sky.cover)
+    glow = (ahead**1500 * 60 + ahead**60 * 0.5 + ahead**8 * 0.12) * (1 - 0.9 * sky.cover)
+    return colour + glow * _column(lighting.key_rgb, unit_3N)
 
 
-def _clouded(lighting: Lighting, colour: Tensor, unit: Tensor, height: Tensor, ahead: Tensor) -> Tensor:
+def _column(value: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.tensor(value, device=like.device, dtype=torch.float32)[:, None]
+
+
+def _clouded(sky: Sky, colour: Tensor, unit: Tensor, height: Tensor, ahead: Tensor) -> Tensor:
     """Lay clouds over the gradient: two scales of noise on a plane overhead, grey below and bright towards the sun."""
-    device, sky = unit.device, lighting.sky
-    plane = unit[:, :2] / (height + 0.07) * sky.cloud_scale
-    shift = sky.cloud_shift
+    u, v = unit[:2] / (height + 0.07) * sky.cloud_scale
+    ids = torch.full_like(height, textures.NOISE * textures.VARIANTS + sky.cloud_texture, dtype=torch.int64)
     noise = torch.zeros_like(height)
     for scale, weight in ((1.0, 0.7), (3.7, 0.3)):
-        ids = torch.full_like(height[:, 0], textures.NOISE * textures.VARIANTS + sky.cloud_texture).long()
-        texels = (scale * sky.cloud_scale * 0.6 / (height[:, 0] + 0.07)).clamp(max=30.0)
-        u, v = plane[:, 0] * scale + shift, plane[:, 1] * scale + 2.3 * shift
-        noise = noise + weight * textures.sample(ids, u, v, texels)[:, :1]
+        texels = (scale * sky.cloud_scale * 0.6 / (height + 0.07)).clamp(max=30.0)
+        at_u, at_v = u * scale + sky.cloud_shift, v * scale + 2.3 * sky.cloud_shift
+        noise += weight * textures.sample(ids, at_u, at_v, texels, channels=1)[0]
     # The noise has mean 0.5 and deviation 0.2: the threshold that leaves `cover` of it above.
     dense = ((noise - 0.5 + 0.5 * (sky.cover - 0.5)) * sky.cloud_edge + 0.5).clamp(0, 1)
-    body = torch.tensor(sky.cloud_rgb, device=device, dtype=torch.float32)
+    body = _column(sky.cloud_rgb, unit)
     shaded = body * (1 - sky.cloud_depth * (dense * noise * 1.4).clamp(0, 1)) * (1 + 0.5 * ahead**6)
     thin = 0.35 + 0.65 * (height / 0.12).clamp(max=1)  # far clouds drown in haze
     return torch.lerp(colour, shaded, dense * thin)

@@ -44,6 +44,7 @@ _BENT_SHARE, _LARGEST_K1 = 0.3, 0.01
 """Share of lenses whose rectification left some radial distortion, and the most of it: 1% of r, 45 degrees off axis."""
 
 _MOST_TRIES = 20
+_DRIVE_STEP_M = 0.8
 _PROBE_WH = (64, 40)
 _FEWEST_THINGS = 6
 _LARGEST_SHARE = 0.85
@@ -177,16 +178,29 @@ def drive(
     rng = np.random.default_rng([seed, 2])
     effects = replace(SensorEffects.random(rng), motion_px=0.0)
     camera = CameraModel.from_fov(width, height, float(rng.uniform(60, 85)))
-    start = scene.pose.position
+    x = _free_lane(scene, 0.35 * scene.pose.position[0], _DRIVE_STEP_M * count)
     for k in range(count):
         pose = Pose(
-            position=(0.35 * start[0], start[1] + 0.8 * k, 1.5 + 0.01 * math.sin(1.7 * k)),
+            position=(x, _DRIVE_STEP_M * k, 1.5 + 0.01 * math.sin(1.7 * k)),
             yaw_deg=0.6 * math.sin(0.3 * k),
             pitch_deg=-1.0 + 0.2 * math.sin(0.9 * k),
             roll_deg=0.2 * math.sin(0.5 * k),
         )
         image, depth_m = picture(scene.at(pose), camera, effects, rng, device=device)
         yield SyntheticFrame(image=image, depth_m=depth_m, camera=camera, kind="street")
+
+
+def _free_lane(scene: Scene, x: float, length_m: float) -> float:
+    """Give the place across the street (m), near `x`, from which nothing stands in the way for `length_m`."""
+    camera = CameraModel.from_fov(16, 6, 24.0)
+    free_m: dict[float, float] = {}
+    for offset in sorted(np.arange(-6.0, 6.1, 0.8), key=abs):
+        place = x + float(offset)
+        hits = view(scene.at(Pose(position=(place, 0.0, 1.1))), _pinhole(camera))
+        free_m[place] = float(hits.depth_HW[:4].min())
+        if free_m[place] > length_m + 4.0:
+            break
+    return max(free_m, key=lambda place: free_m[place])
 
 
 def _on(primitives: Primitives, device: torch.device) -> Primitives:

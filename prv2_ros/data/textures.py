@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -45,15 +46,15 @@ def _grid(rng: np.random.Generator, rows: int, columns: int, gap: float, shift: 
 
 def _cells(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """Voronoi cells of random brightness, tileable."""
-    points = rng.uniform(0, SIZE_PX, (count, 2))
-    grid = np.stack(np.meshgrid(np.arange(SIZE_PX), np.arange(SIZE_PX), indexing="ij"), -1)
-    best = np.full((SIZE_PX, SIZE_PX), np.inf)
-    owner = np.zeros((SIZE_PX, SIZE_PX), int)
-    for k, point in enumerate(points):
-        delta = np.abs(grid - point)
-        distance = (np.minimum(delta, SIZE_PX - delta) ** 2).sum(-1)
-        owner = np.where(distance < best, k, owner)
-        best = np.minimum(best, distance)
+    points = rng.integers(0, SIZE_PX, (count, 2))
+    around = np.ones((3 * SIZE_PX, 3 * SIZE_PX), np.uint8)  # copies on all sides, so that the edges fit together
+    shifts = np.stack(np.meshgrid(range(3), range(3)), -1).reshape(-1, 1, 2) * SIZE_PX
+    rows, columns = (points + shifts).reshape(-1, 2).T
+    around[rows, columns] = 0
+    _, labels = cv2.distanceTransformWithLabels(around, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    owner_of = np.zeros(int(labels.max()) + 1, int)
+    owner_of[labels[rows, columns]] = np.tile(np.arange(count), 9)
+    owner = owner_of[labels[SIZE_PX : 2 * SIZE_PX, SIZE_PX : 2 * SIZE_PX]]
     return np.asarray(rng.uniform(0, 1, count)[owner])
 
 
@@ -159,27 +160,28 @@ def bank(device: torch.device) -> Tensor:
     return torch.nn.functional.pad(rgb, (0, 1)).contiguous().to(device)
 
 
-def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor) -> Tensor:
-    """Bilinear lookup (N, 3) of textures `ids` (N,) at `u`, `v` (N,) in repeats, at the mip level of the footprint."""
+def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor, channels: int = 3) -> Tensor:
+    """Look textures `ids` (N,) up at `u`, `v` (N,) in repeats, bilinearly, at the mip level of the footprint.
+
+    Returns (channels, N) in [0, 1]; one channel is enough for grey textures.
+    """
     table = bank(u.device)
     level = texels_per_px.clamp(min=1.0).log2().round().clamp(max=_LEVELS - 1).int()
     size = SIZE_PX >> level
     # Levels 0 to k - 1 hold 4/3 (S^2 - s^2) texels, where s is the edge of level k.
     start = (SIZE_PX * SIZE_PX - size * size) // 3 * 4
-    x = u * size - 0.5
-    y = v * size - 0.5
+    x, y = u * size - 0.5, v * size - 0.5
     x0, y0 = x.floor(), y.floor()
-    ax, ay = (x - x0)[:, None], (y - y0)[:, None]
+    ax, ay = x - x0, y - y0
     last = size - 1
     x0, y0 = x0.int(), y0.int()
     left, right = x0 & last, (x0 + 1) & last
     base = ids.int() * table.shape[1] + start
     upper, lower = base + (y0 & last) * size, base + ((y0 + 1) & last) * size
     flat = table.view(torch.int32).view(-1)
-
-    def texel(at: Tensor) -> Tensor:
-        return flat[at].view(torch.uint8).view(-1, 4)[:, :3].float()
-
-    top = torch.lerp(texel(upper + left), texel(upper + right), ax)
-    bottom = torch.lerp(texel(lower + left), texel(lower + right), ax)
-    return torch.lerp(top, bottom, ay).div_(255)
+    words = [flat.index_select(0, at) for at in (upper + left, upper + right, lower + left, lower + right)]
+    out = u.new_empty(channels, len(u))
+    for channel in range(channels):
+        a, b, c, d = (((word >> 8 * channel) & 255).float() for word in words)
+        out[channel] = torch.lerp(torch.lerp(a, b, ax), torch.lerp(c, d, ax), ay)
+    return out.div_(255)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from prv2_ros.data import finishes, textures
-from prv2_ros.data.builder import Place
+from prv2_ros.data.builder import Place, SceneBuilder
 from prv2_ros.data.scene import Material
 
 _PAINTS = ((0.7, 0.7, 0.7), (0.4, 0.4, 0.42), (0.15, 0.15, 0.16), (0.02, 0.02, 0.02), (0.85, 0.85, 0.84))
@@ -126,10 +127,10 @@ def lorry(p: Place) -> None:
             wheel(p.at(side * (w / 2 - 0.14), end * length), side, 0.5, 0.28)
 
 
-def any_vehicle(p: Place) -> None:
-    """Four in five are cars."""
-    pick = p.b.rng.uniform()
-    (car if pick < 0.78 else van if pick < 0.91 else lorry)(p)
+def any_vehicle(b: SceneBuilder) -> tuple[Callable[[Place], None], float]:
+    """Draw a kind of vehicle, four in five a car; return how to place it and half of its greatest length (m)."""
+    pick = b.rng.uniform()
+    return (car, 2.6) if pick < 0.78 else (van, 3.1) if pick < 0.91 else (lorry, 6.1)
 
 
 def forklift(p: Place) -> None:

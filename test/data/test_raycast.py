@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from prv2_ros.data.raycast import Pinhole, Primitives, cast, rays
-from prv2_ros.data.shapes import BALL, CUBE, CYLINDER, local_normals
+from prv2_ros.data.shapes import BALL, CUBE, CYLINDER
 
 CAMERA = Pinhole(width=37, height=29, fx=30.0, fy=31.0, cx=17.5, cy=14.0)
 
@@ -96,20 +96,6 @@ def test_moved_primitives_keep_their_distance_from_a_moved_camera() -> None:
     origin = torch.tensor([0.3, -0.2, 0.5])
     moved = primitives.moved(turn, origin)
     torch.testing.assert_close(moved.centre @ turn + origin, primitives.centre)
-
-
-@pytest.mark.parametrize(
-    ("shape", "point", "normal"),
-    [
-        (CUBE, (0.2, -1.0, 0.4), (0.0, -1.0, 0.0)),
-        (BALL, (0.6, 0.0, 0.8), (0.6, 0.0, 0.8)),
-        (CYLINDER, (0.6, 0.8, 0.1), (0.6, 0.8, 0.0)),
-        (CYLINDER, (0.1, 0.2, -1.0), (0.0, 0.0, -1.0)),
-    ],
-)
-def test_normals(shape: int, point: tuple[float, ...], normal: tuple[float, ...]) -> None:
-    found = local_normals(torch.tensor([shape]), torch.tensor([point]))
-    torch.testing.assert_close(found, torch.tensor([normal]))
 
 
 def test_a_bent_lens_sees_along_bent_rays_and_misses_nothing() -> None:
