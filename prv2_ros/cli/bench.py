@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any
 
+from prv2_ros.cli.arguments import add_compile_argument
 from prv2_ros.errors import InputError
 
 _COMPARED = ("published-m",)
@@ -21,6 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--repeat", type=int, default=3, help="timed frames after one to warm up (default 3)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
+    add_compile_argument(parser)
     parser.add_argument("--flops", action="store_true", help="count the work of a frame by variant; runs nothing")
     parser.add_argument(
         "--compare",
@@ -61,16 +63,18 @@ def _measure(args: argparse.Namespace, size_hw: tuple[int, int]) -> int:
     import torch
 
     from prv2_ros.geometry.camera import CameraModel
+    from prv2_ros.inference.config import EngineConfig
     from prv2_ros.inference.load import load_engine
 
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
     camera = CameraModel.from_fov(size_hw[1], size_hw[0], 70)
-    engine = load_engine(args.model, args.device, args.precision)
+    config = EngineConfig(compile=args.compile)
+    engine = load_engine(args.model, args.device, args.precision, config=config)
     engine.infer(image, camera)
     runs = [dict(engine.infer(image, camera).timings_ms) for _ in range(args.repeat)]
     ours_ms = statistics.median(run["total"] for run in runs)
     precision = str(engine.dtype).removeprefix("torch.")
-    machine = f"{engine.device}, {precision}, {torch.get_num_threads()} threads"
+    machine = f"{engine.device}, {precision}, {torch.get_num_threads()} threads, compile {args.compile}"
     print(f"{args.model} on {args.size}, {machine}, median of {args.repeat}")
     for stage in runs[0]:
         print(f"  {stage:12s}{statistics.median(run[stage] for run in runs):10.1f} ms")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prv2_ros.cli.arguments import add_compile_argument
 from prv2_ros.cli.cameras import CameraSource, add_camera_arguments, camera_source
 from prv2_ros.cli.images import list_images, read_image, write_depth_files
 from prv2_ros.errors import InputError
@@ -30,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--model", default="default", help="name of a packaged model, or the .yaml of one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16 (default: auto)")
+    add_compile_argument(parser)
     parser.add_argument(
         "--max-depth", type=float, default=200.0, metavar="M", help="depths beyond this are invalid (m, default: 200)"
     )
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from prv2_ros.inference.config import EngineConfig
     from prv2_ros.inference.load import load_engine
 
-    config = EngineConfig(max_depth_m=arguments.max_depth)
+    config = EngineConfig(max_depth_m=arguments.max_depth, compile=arguments.compile)
     engine = load_engine(arguments.model, arguments.device, arguments.precision, config=config)
     if single:
         _predict(engine, images[0], arguments.output, cameras, arguments.stride)

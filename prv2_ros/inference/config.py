@@ -41,6 +41,9 @@ class EngineConfig:
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
 
+    compile: str = "off"
+    """`off`, or a mode of `compiled.compiled`: `default`, `cuda-graphs`."""
+
     def __post_init__(self) -> None:
         """Refuse values that no engine can run with."""
         if not 0 < self.assumed_fov_deg < 180:

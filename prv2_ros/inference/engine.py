@@ -23,6 +23,7 @@ from prv2_ros.inference.batches import Batches
 from prv2_ros.inference.blending import ImageMaps
 from prv2_ros.inference.budget import CostModel, gain_map, rank_tiles
 from prv2_ros.inference.clock import StageClock
+from prv2_ros.inference.compiled import compiled
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor, tile_images
@@ -56,6 +57,8 @@ class DepthEngine:
         self.model_name = model_name
         self._model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
         size = self.config.tile_batch or (1 if self.device.type == "cpu" else 4)
+        self._predict_coarse = compiled(self._model.predict_coarse, self.config.compile, self.device)
+        self._refine_batch = compiled(self._model.refine, self.config.compile, self.device)
         self._batches = Batches(
             size, "tile", "tiles", f"lower max_tile_px ({self.config.max_tile_px}) or use device cpu"
         )
@@ -141,7 +144,7 @@ class DepthEngine:
     def _coarse(self, network_13hw: Tensor, f_px: float) -> CoarseOutput:
         focal_B = torch.tensor([f_px], dtype=torch.float32, device=self.device)
         with self._autocast():
-            return self._model.predict_coarse(network_13hw, focal_B)
+            return self._predict_coarse(network_13hw, focal_B)
 
     def _grid(self, height: int, width: int) -> TileGrid:
         return tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)
@@ -192,7 +195,7 @@ class DepthEngine:
         )
         rgb_N3hw = tile_images(image_13HW, tiles, (h, w))
         with self._autocast():
-            return self._model.refine(rgb_N3hw, log_depth_N1hw, features_NChw, log_scale_N1hw)
+            return self._refine_batch(rgb_N3hw, log_depth_N1hw, features_NChw, log_scale_N1hw)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

@@ -155,6 +155,7 @@ def _published(path: Path, name: str, device: str, precision: str, config: Engin
         patch_px=patch_px,
         max_depth_m=config.max_depth_m,
         assumed_fov_deg=config.assumed_fov_deg,
+        compile=config.compile,
         model_name=name,
         device=device,
         precision=precision,

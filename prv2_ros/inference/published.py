@@ -18,6 +18,7 @@ from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.patches import Patch, PatchLayout, RunningMean
 from prv2_ros.inference.batches import Batches
 from prv2_ros.inference.clock import StageClock
+from prv2_ros.inference.compiled import compiled
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor
 from prv2_ros.inference.reference import crop_map
@@ -40,6 +41,7 @@ class PublishedEngine:
         batch: int = 0,
         max_depth_m: float = math.inf,
         assumed_fov_deg: float = 60.0,
+        compile: str = "off",
         model_name: str = "custom",
         device: str = "auto",
         precision: str = "auto",
@@ -51,10 +53,11 @@ class PublishedEngine:
         self._patch_px = patch_px
         self._max_depth_m = max_depth_m
         self._assumed_fov_deg = assumed_fov_deg
-        self._coarse, self._refiner = (
+        for module in (coarse, refiner):
             module.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
-            for module in (coarse, refiner)
-        )
+        self._uses_focal = bool(getattr(coarse, "uses_focal", False))
+        self._coarse = compiled(coarse, compile, self.device)
+        self._refiner = compiled(refiner, compile, self.device)
         size = batch or (1 if self.device.type == "cpu" else 4)
         self._batches = Batches(
             size, "patch", "patches", f"use fewer px than {patch_px} a side (tiles.patch_px) or device cpu"
@@ -109,7 +112,7 @@ class PublishedEngine:
 
     def _coarse_maps(self, network_13PP: Tensor, camera: CameraModel) -> CoarseMaps:
         known = {}
-        if getattr(self._coarse, "uses_focal", False):
+        if self._uses_focal:
             side = (self._patch_px, self._patch_px)
             f_px = network_focal(camera.fx, camera.fy, (camera.height, camera.width), side)
             known["f_px_B"] = torch.tensor([f_px], dtype=torch.float32, device=self.device)

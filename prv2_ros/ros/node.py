@@ -38,7 +38,7 @@ def load_engine(settings: Settings) -> Engine:
     from prv2_ros.inference.config import EngineConfig
 
     # The node limits the range itself: what is far becomes `far_value`, not always NaN.
-    config = EngineConfig(max_depth_m=math.inf)
+    config = EngineConfig(max_depth_m=math.inf, compile=settings.compile)
     return load.load_engine(settings.model, settings.device, settings.precision, config=config)
 
 

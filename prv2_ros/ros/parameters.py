@@ -42,6 +42,7 @@ class Settings:
     model: str
     device: str
     precision: str
+    compile: str
     image_transport: str
     input_rectified: bool
     rectify: bool
@@ -84,6 +85,14 @@ TABLE: tuple[Parameter, ...] = (
         read_only=True,
         description="Number format of the network: `auto` picks what the device does well.",
         choices=("auto", "float32", "bfloat16", "float16"),
+    ),
+    Parameter(
+        name="compile",
+        default="off",
+        read_only=True,
+        description="`default` lets torch compile the network, `cuda-graphs` also replays it as one launch; "
+        "the first frame of each size then takes up to minutes.",
+        choices=("off", "default", "cuda-graphs"),
     ),
     Parameter(
         name="image_transport",

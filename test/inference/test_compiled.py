@@ -1,0 +1,119 @@
+"""torch.compile on request: the same answer, and the plain network where compiling fails."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from prv2_ros.errors import ConfigError, DeviceError
+from prv2_ros.inference import compiled as module
+from prv2_ros.inference.compiled import COMPILE_MODES, compiled
+from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.engine import DepthEngine
+from prv2_ros.network.model import DepthModel, ModelSpec
+from prv2_ros.ros.parameters import BY_NAME
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    first: Tensor
+    rest: tuple[Tensor, list[Tensor]]
+
+
+def work(x: Tensor) -> Pair:
+    y = torch.nn.functional.avg_pool2d(x.sin(), 3, 1, 1)
+    return Pair(first=y, rest=(y * 2, [x + y]))
+
+
+def test_off_is_the_function_itself() -> None:
+    assert compiled(work, "off", CPU) is work
+
+
+def test_compiled_function_answers_the_same() -> None:
+    if shutil.which("c++") is None and shutil.which("g++") is None:
+        pytest.skip("no C++ compiler, which torch.compile needs on a CPU")
+    fast = compiled(work, "default", CPU)
+    for side in (8, 12):
+        x = torch.randn(1, 2, side, side, generator=torch.Generator().manual_seed(side))
+        torch.testing.assert_close(fast(x).first, work(x).first)
+        torch.testing.assert_close(fast(x).rest[1][0], work(x).rest[1][0])
+    assert fast._fast is not None  # type: ignore[attr-defined]  # it did not fall back
+
+
+def test_failing_compiler_is_said_once_and_done_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_args: Any, **_kwargs: Any) -> Any:
+        raise RuntimeError("no Triton here\nlong advice")
+
+    monkeypatch.setattr(torch, "compile", lambda *_args, **_kwargs: fail)
+    slow = compiled(work, "default", CPU)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            torch.testing.assert_close(slow(torch.ones(1, 1, 4, 4)).first, work(torch.ones(1, 1, 4, 4)).first)
+    assert [record.getMessage() for record in caplog.records] == [
+        "torch.compile failed, going on without it: no Triton here"
+    ]
+
+
+def test_lack_of_memory_is_no_fault_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: Any, **_kwargs: Any) -> Any:
+        raise torch.cuda.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(torch, "compile", lambda *_args, **_kwargs: fail)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        compiled(work, "default", CPU)(torch.ones(1, 1, 4, 4))
+
+
+def test_answers_of_a_graph_outlive_its_next_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay writes into the tensors of the one before, as this stand-in for a CUDA graph does."""
+    kept = work(torch.ones(1, 1, 4, 4))
+
+    def replay(x: Tensor) -> Pair:
+        for old, new in ((kept.first, work(x).first), (kept.rest[0], work(x).rest[0])):
+            old.copy_(new)
+        kept.rest[1][0].copy_(work(x).rest[1][0])
+        return kept
+
+    modes: list[str | None] = []
+
+    def take(function: Callable[..., Any], *, dynamic: bool, mode: str | None) -> Any:
+        modes.append(mode)
+        assert not dynamic
+        return replay
+
+    monkeypatch.setattr(torch, "compile", take)
+    fast = compiled(work, "cuda-graphs", torch.device("cuda"))
+    first = fast(torch.full((1, 1, 4, 4), 0.5))
+    fast(torch.full((1, 1, 4, 4), 2.0))
+    assert modes == ["reduce-overhead"]
+    torch.testing.assert_close(first.first, work(torch.full((1, 1, 4, 4), 0.5)).first)
+    torch.testing.assert_close(first.rest[1][0], work(torch.full((1, 1, 4, 4), 0.5)).rest[1][0])
+
+
+def test_modes_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match=r"^compile 'fast' is unknown: use one of off, default, cuda-graphs$"):
+        compiled(work, "fast", CPU)
+    with pytest.raises(DeviceError, match="compile 'cuda-graphs' needs a CUDA device: use compile default or off"):
+        compiled(work, "cuda-graphs", CPU)
+    assert BY_NAME["compile"].choices == COMPILE_MODES
+
+
+def test_engine_compiles_both_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def note(function: Callable[..., Any], mode: str, _device: torch.device) -> Callable[..., Any]:
+        seen.append(f"{function.__name__} {mode}")
+        return function
+
+    monkeypatch.setattr("prv2_ros.inference.engine.compiled", note)
+    DepthEngine(DepthModel(ModelSpec()), device="cpu", config=EngineConfig(compile="default"))
+    assert seen == ["predict_coarse default", "refine default"]
+    assert module.COMPILE_MODES[0] == EngineConfig().compile
