@@ -48,7 +48,7 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 class Flat:
     """Ten metres everywhere."""
 
-    def infer(self, image_rgb: np.ndarray, camera: Any = None, *, confidence: bool = False) -> DepthResult:
+    def infer(self, image_rgb: np.ndarray, camera: Any = None, **_options: bool) -> DepthResult:
         depth_m = np.full(image_rgb.shape[:2], 10.0, np.float32)
         return DepthResult(depth_m=depth_m, coarse_depth_m=depth_m, confidence=np.full_like(depth_m, 0.5))
 

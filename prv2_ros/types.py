@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileDepth:
+    """Depth that was predicted for one tile on its own, before tiles are blended."""
+
+    y: int
+    """Top pixel row, in a map that all tiles of an image share."""
+
+    x: int
+    """Left pixel column there."""
+
+    depth_m: NDArray[np.floating[Any]]
+    """(h, w) metres; NaN where invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +40,9 @@ class DepthResult:
 
     refined_share: float = 1.0
     """Share of the tiles that were refined; below 1 where the time ran out. The rest has the coarse depth."""
+
+    tiles: tuple[TileDepth, ...] = ()
+    """Every refined tile, where they were asked for: how far neighbours disagree tells how far to trust seams."""
 
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     """Wall-clock milliseconds by stage (`preprocess`, `coarse`, `refine`, `postprocess`, `total`)."""

@@ -245,7 +245,7 @@ class ScaledTruth:
     def __init__(self) -> None:
         self.calls = 0
 
-    def infer(self, image_rgb: np.ndarray, camera: Any = None, *, confidence: bool = False) -> DepthResult:
+    def infer(self, image_rgb: np.ndarray, camera: Any = None, **_options: bool) -> DepthResult:
         self.calls += 1
         depth_m = true_depth(frame_number(image_rgb)) * np.float32(1.1)
         sure = np.full(depth_m.shape, 0.9, np.float32)
@@ -255,16 +255,16 @@ class ScaledTruth:
 class DiesOnce(ScaledTruth):
     """As ScaledTruth, but kills its process at one frame, once: the file named in PRV2_TEST_DIES_ONCE says so."""
 
-    def infer(self, image_rgb: np.ndarray, camera: Any = None, *, confidence: bool = False) -> DepthResult:
+    def infer(self, image_rgb: np.ndarray, camera: Any = None, **_options: bool) -> DepthResult:
         marker = Path(os.environ["PRV2_TEST_DIES_ONCE"])
         if frame_number(image_rgb) == 2 and not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().infer(image_rgb, camera, confidence=confidence)
+        return super().infer(image_rgb, camera)
 
 
 class AlwaysDies(ScaledTruth):
-    def infer(self, image_rgb: np.ndarray, camera: Any = None, *, confidence: bool = False) -> DepthResult:
+    def infer(self, image_rgb: np.ndarray, camera: Any = None, **_options: bool) -> DepthResult:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 

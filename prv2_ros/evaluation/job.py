@@ -18,6 +18,7 @@ from prv2_ros.evaluation.predictions import ModelIdentity, Prediction, Predictio
 from prv2_ros.evaluation.records import FrameKey, FrameRecord, SkippedFrame
 from prv2_ros.evaluation.scoring import score_frame
 from prv2_ros.evaluation.streaming import StreamedFrame, stream_frames
+from prv2_ros.evaluation.temporal import tile_consistency
 from prv2_ros.evaluation.truth import truth_depth
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.messages.bags import Bag
@@ -36,7 +37,12 @@ class Engine(Protocol):
     """What the evaluation needs of an engine."""
 
     def infer(
-        self, image_rgb: NDArray[np.uint8], camera: CameraModel | None = None, *, confidence: bool = False
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel | None = None,
+        *,
+        confidence: bool = False,
+        keep_tiles: bool = False,
     ) -> DepthResult:
         """Return the depth of an (H, W, 3) uint8 RGB image."""
 
@@ -243,10 +249,11 @@ class _Runner:
         return found
 
     def _infer(self, model: ModelIdentity, image_rgb: NDArray[np.uint8], view: View) -> Prediction:
-        result = self._engines.get(model, self._job).infer(image_rgb, view.camera, confidence=True)
+        result = self._engines.get(model, self._job).infer(image_rgb, view.camera, confidence=True, keep_tiles=True)
         return Prediction(
             depth_m=view.mask_outside(result.depth_m),
             confidence=result.confidence,
+            consistency=tile_consistency(result.tiles) if result.tiles else {},
             timings_ms=dict(result.timings_ms),
         )
 
@@ -278,7 +285,7 @@ class _Runner:
                 image_size=(truth_m.shape[1], truth_m.shape[0]),
                 truth_kind=plan.truth_kind,
                 truth_px=int(np.count_nonzero(np.isfinite(truth_m) & (truth_m > 0))),
-                scores=scored.scores,
+                scores={**scored.scores, **prediction.consistency},
                 by_range=scored.by_range,
                 extra=extra,
                 timings_ms=prediction.timings_ms,

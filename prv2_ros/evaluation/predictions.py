@@ -16,7 +16,7 @@ import platform
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,9 @@ class Prediction:
 
     confidence: NDArray[np.float32] | None = None
     """(H, W), 0 to 1; None where the model gives none."""
+
+    consistency: Mapping[str, float] = field(default_factory=dict)
+    """Scores of `temporal.tile_consistency`; empty where the model has no tiles."""
 
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by stage, as measured when it was made."""
@@ -148,8 +151,12 @@ class PredictionCache:
         try:
             with np.load(path, allow_pickle=False) as file:
                 confidence = file["confidence"].astype(np.float32) if "confidence" in file else None
-                timings_ms = json.loads(str(file["timings_ms"]))
-                return Prediction(depth_m=file["depth_m"], confidence=confidence, timings_ms=timings_ms)
+                return Prediction(
+                    depth_m=file["depth_m"],
+                    confidence=confidence,
+                    consistency=json.loads(str(file["consistency"])),
+                    timings_ms=json.loads(str(file["timings_ms"])),
+                )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
@@ -164,6 +171,7 @@ class PredictionCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {
             "depth_m": np.asarray(prediction.depth_m, np.float32),
+            "consistency": np.array(json.dumps(dict(prediction.consistency))),
             "timings_ms": np.array(json.dumps(dict(prediction.timings_ms))),
         }
         if prediction.confidence is not None:
@@ -171,7 +179,7 @@ class PredictionCache:
         with whole_file(path) as file:
             np.savez(file, **arrays)
         confidence = arrays["confidence"].astype(np.float32) if "confidence" in arrays else None
-        return Prediction(depth_m=arrays["depth_m"], confidence=confidence, timings_ms=prediction.timings_ms)
+        return replace(prediction, depth_m=arrays["depth_m"], confidence=confidence)
 
 
 def frame_fingerprint(image: bytes, info: object, geometry: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from prv2_ros.evaluation.calibration import ause, calibration_counts
 from prv2_ros.evaluation.edges import score_edges
 from prv2_ros.evaluation.metrics import DepthArray, median_scale, score_with_ranges
 from prv2_ros.evaluation.sparse_edges import score_sparse_edges
-from prv2_ros.evaluation.temporal import TileDepth, flicker, tile_consistency
+from prv2_ros.evaluation.temporal import flicker
 
 RANGES_M = ((0, 5), (5, 10), (10, 20), (20, 40), (40, 80))
 """Ranges of true depth [near, far) that are scored on their own (m); pixels beyond count only for the whole frame."""
@@ -42,7 +42,6 @@ def score_frame(
     dense: bool,
     confidence: DepthArray | None = None,
     previous: tuple[DepthArray, DepthArray] | None = None,
-    tiles: Sequence[TileDepth] = (),
 ) -> FrameScores:
     """Score one predicted depth map.
 
@@ -54,7 +53,6 @@ def score_frame(
         confidence: (H, W) in (0, 1], exp(-expected |log depth error|), where the model gives one.
         previous: prediction and truth of the same camera's frame before, both (H, W), for `flicker`; a pair of another
             size, as after a change of resolution, is ignored.
-        tiles: depths of single tiles before blending, for `tile_consistency`.
 
     Raises:
         InputError: shapes that differ, or anything but (H, W).
@@ -71,6 +69,4 @@ def score_frame(
         scores["ause"] = ause(depth_m, truth, confidence)
     if previous is not None and previous[0].shape == depth_m.shape:
         scores["flicker"] = flicker(depth_m, truth, *previous)
-    if tiles:
-        scores |= tile_consistency(tiles)
     return FrameScores(scores=scores, by_range=by_range, extra=extra)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.metrics import MIN_DEPTH_M, DepthArray, valid_mask
+from prv2_ros.types import TileDepth
 
 MIN_COMMON_PX = 30
 """Fewer pixels than this with truth in two successive frames say nothing about flicker."""
@@ -32,20 +33,6 @@ class Drift:
     per_minute: float
     """Slope of the logarithm by Theil and Sen (the median slope of all pairs of frames), 1/min; NaN below 3 frames
     or where all share one stamp."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TileDepth:
-    """Depth that was predicted for one tile on its own, before tiles are blended."""
-
-    y: int
-    """Top pixel row in the image."""
-
-    x: int
-    """Left pixel column in the image."""
-
-    depth_m: DepthArray
-    """(h, w) metres at the image's resolution."""
 
 
 def flicker(

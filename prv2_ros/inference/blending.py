@@ -17,8 +17,22 @@ class ImageMaps:
     share of the coarse depth stays, and its neighbours fade into it.
     """
 
-    def __init__(self, coarse: CoarseOutput, size_hw: tuple[int, int], *, scale: bool) -> None:
-        """Start from the coarse depth; `scale` says whether the expected error is kept, too."""
+    def __init__(
+        self, coarse: CoarseOutput, size_hw: tuple[int, int], *, scale: bool, keep_tiles: bool = False
+    ) -> None:
+        """Start from the coarse depth.
+
+        Args:
+            coarse: what the coarse network says of the image.
+            size_hw: height and width of the image (px).
+            scale: whether the expected error is kept, too.
+            keep_tiles: whether the tiles are kept as they came.
+
+        """
+        self.tiles: list[tuple[Tile, Tensor]] = []
+        """Each tile and its log depth inside the image, where they are kept."""
+
+        self._keep_tiles = keep_tiles
         self.log_coarse_HW = upsample_to(coarse.log_depth_B1hw.float(), size_hw)[0, 0]
         self.log_depth_HW = self.log_coarse_HW.clone()
         self.log_scale_HW: Tensor | None = None
@@ -29,6 +43,9 @@ class ImageMaps:
     def blend(self, tile: Tile, grid: TileGrid, log_depth_hw: Tensor, log_scale_hw: Tensor) -> None:
         """Take a refined tile: log depth at the tile's resolution, log of its expected error at a lower one."""
         _add(self.log_depth_HW, self.log_coarse_HW, tile, grid, log_depth_hw)
+        if self._keep_tiles:
+            height, width = self.log_depth_HW.shape
+            self.tiles.append((tile, log_depth_hw[: height - tile.y, : width - tile.x].clone()))
         if self.log_scale_HW is not None:
             full_hw = upsample_to(log_scale_hw[None, None], (grid.y.tile, grid.x.tile))[0, 0]
             _add(self.log_scale_HW, self._coarse_scale_HW, tile, grid, full_hw)

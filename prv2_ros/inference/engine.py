@@ -32,7 +32,7 @@ from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
-from prv2_ros.types import DepthResult
+from prv2_ros.types import DepthResult, TileDepth
 
 
 class DepthEngine:
@@ -95,6 +95,7 @@ class DepthEngine:
         *,
         confidence: bool = False,
         max_latency_ms: float | None = None,
+        keep_tiles: bool = False,
     ) -> DepthResult:
         """Estimate the depth along z of every pixel, in the camera's optical frame.
 
@@ -106,6 +107,7 @@ class DepthEngine:
             confidence: whether to give the confidence, too.
             max_latency_ms: time (ms) after which the answer should be there; None for `config.max_latency_ms`, 0 for
                 no limit. Tiles are refined best first until it is spent, and the rest keeps the coarse depth.
+            keep_tiles: whether to give every tile as it was before blending, too.
 
         Returns:
             Depth at the image's own resolution. NaN where it is not finite or beyond `config.max_depth_m`.
@@ -125,7 +127,7 @@ class DepthEngine:
             f_px = network_focal(camera.fx, camera.fy, (height, width), size_hw)
             clock.lap("preprocess")
             coarse = self._coarse(network_13hw, f_px)
-            maps = ImageMaps(coarse, (height, width), scale=confidence)
+            maps = ImageMaps(coarse, (height, width), scale=confidence, keep_tiles=keep_tiles)
             clock.lap("coarse")
             limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
             grid = self._grid(height, width)
@@ -136,6 +138,10 @@ class DepthEngine:
                 coarse_depth_m=self._metres(maps.log_coarse_HW),
                 confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
                 refined_share=refined / len(grid),
+                tiles=tuple(
+                    TileDepth(y=tile.y, x=tile.x, depth_m=self._metres(log_depth_hw))
+                    for tile, log_depth_hw in maps.tiles
+                ),
                 timings_ms=clock.timings_ms(),
             )
             self._costs.observe(("postprocess", height, width, confidence), clock.lap("postprocess"))

@@ -46,6 +46,7 @@ class Engine(Protocol):
         *,
         confidence: bool = False,
         max_latency_ms: float | None = None,
+        keep_tiles: bool = False,
     ) -> DepthResult:
         """Depth of an (H, W, 3) uint8 RGB image; see `DepthEngine.infer`."""
 

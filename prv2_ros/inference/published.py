@@ -25,7 +25,7 @@ from prv2_ros.inference.reference import crop_map
 from prv2_ros.network.align import network_focal, upsample_to
 from prv2_ros.network.coarse_features import CoarseMaps
 from prv2_ros.network.refiner_published import PublishedRefiner, resize
-from prv2_ros.types import DepthResult
+from prv2_ros.types import DepthResult, TileDepth
 
 
 class PublishedEngine:
@@ -70,6 +70,7 @@ class PublishedEngine:
         *,
         confidence: bool = False,
         max_latency_ms: float | None = None,
+        keep_tiles: bool = False,
     ) -> DepthResult:
         """Estimate the depth along z of every pixel.
 
@@ -79,6 +80,7 @@ class PublishedEngine:
                 lens that they were trained with.
             confidence: taken for the interface; the published networks know none.
             max_latency_ms: taken for the interface; every patch is refined.
+            keep_tiles: whether to give every patch before merging, too, at its place in the merged map.
 
         Returns:
             Depth at the image's resolution, stretched from the merged map of rows * P x columns * P; NaN beyond
@@ -101,14 +103,17 @@ class PublishedEngine:
             coarse = self._coarse_maps(network, camera)
             coarse_m = coarse.depth_m_B1hw.float()
             clock.lap("coarse")
-            merged_m = self.refine(image, coarse_m, coarse.features)
+            tiles: list[TileDepth] | None = [] if keep_tiles else None
+            merged_m = self.refine(image, coarse_m, coarse.features, tiles)
             clock.lap("refine")
             depth_m = upsample_to(torch.from_numpy(merged_m)[None, None], size)[0, 0].numpy()
             coarse_full_m = upsample_to(coarse_m, size)[0, 0].cpu().numpy()
             for metres in (depth_m, coarse_full_m):
                 metres[~(metres <= self._max_depth_m)] = np.nan  # a NaN fails the comparison, too
             clock.lap("postprocess")
-        return DepthResult(depth_m=depth_m, coarse_depth_m=coarse_full_m, timings_ms=clock.timings_ms())
+        return DepthResult(
+            depth_m=depth_m, coarse_depth_m=coarse_full_m, tiles=tuple(tiles or ()), timings_ms=clock.timings_ms()
+        )
 
     def _coarse_maps(self, network_13PP: Tensor, camera: CameraModel) -> CoarseMaps:
         known = {}
@@ -120,38 +125,61 @@ class PublishedEngine:
             maps: CoarseMaps = self._coarse(network_13PP, **known)
         return maps
 
-    def refine(self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor]) -> NDArray[np.float32]:
-        """Refine an image's patches in batches and merge them; arguments and result as `reference.refine_image`."""
+    def refine(
+        self,
+        image_13HW: Tensor,
+        coarse_m_11PP: Tensor,
+        features: Sequence[Tensor],
+        tiles: list[TileDepth] | None = None,
+    ) -> NDArray[np.float32]:
+        """Refine an image's patches in batches and merge them; arguments and result as `reference.refine_image`.
+
+        A list given as `tiles` takes every patch as it was before merging.
+        """
         self.layout.check_image(*image_13HW.shape[-2:])
         with torch.inference_mode():
             if self.layout.mode == "blend":
-                return self._blend(image_13HW, coarse_m_11PP, features)
+                return self._blend(image_13HW, coarse_m_11PP, features, tiles)
             first, later = self.layout.patches(self._patch_px)
             merged = RunningMean(self.layout, self._patch_px)
-            for k, depth_m in enumerate(self._depths(image_13HW, coarse_m_11PP, features, [*first, *later])):
+            patches = [*first, *later]
+            for k, depth_m in enumerate(self._depths(image_13HW, coarse_m_11PP, features, patches, tiles)):
                 if k < len(first):
                     merged.write(first[k], depth_m)
                 else:
                     merged.add(later[k - len(first)], depth_m)
         return merged.depth_m
 
-    def _blend(self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor]) -> NDArray[np.float32]:
+    def _blend(
+        self,
+        image_13HW: Tensor,
+        coarse_m_11PP: Tensor,
+        features: Sequence[Tensor],
+        kept: list[TileDepth] | None,
+    ) -> NDArray[np.float32]:
         grid = self.layout.blend_grid(self._patch_px)
         tiles = list(grid)
         patches = [Patch(top=tile.y, left=tile.x) for tile in tiles]
         merged: NDArray[Any] = np.zeros((grid.y.length, grid.x.length), np.float32)
         p = self._patch_px
-        for tile, depth_m in zip(tiles, self._depths(image_13HW, coarse_m_11PP, features, patches), strict=True):
+        for tile, depth_m in zip(tiles, self._depths(image_13HW, coarse_m_11PP, features, patches, kept), strict=True):
             merged[tile.y : tile.y + p, tile.x : tile.x + p] += grid.weight(tile) * depth_m
         return merged
 
     def _depths(
-        self, image_13HW: Tensor, coarse_m_11PP: Tensor, features: Sequence[Tensor], patches: Sequence[Patch]
+        self,
+        image_13HW: Tensor,
+        coarse_m_11PP: Tensor,
+        features: Sequence[Tensor],
+        patches: Sequence[Patch],
+        kept: list[TileDepth] | None,
     ) -> Iterator[NDArray[np.float32]]:
         """Yield the depth (P, P) of each patch in metres; in batches."""
-        for _, depths in self._batches.run(
+        for batch, depths in self._batches.run(
             patches, lambda part: self._refine_patches(image_13HW, coarse_m_11PP, features, part)
         ):
+            if kept is not None:
+                kept += [TileDepth(y=p.top, x=p.left, depth_m=d) for p, d in zip(batch, depths, strict=True)]
             yield from depths
 
     def _refine_patches(

@@ -10,15 +10,17 @@ import pytest
 from prv2_ros.evaluation.metrics import ALIGNMENTS
 from prv2_ros.evaluation.names import ALIGNMENT_TEXTS, SCORES, describe, show, show_signed, split_name
 from prv2_ros.evaluation.scoring import score_frame
-from prv2_ros.evaluation.temporal import TileDepth
+from prv2_ros.evaluation.temporal import tile_consistency
+from prv2_ros.types import TileDepth
 
 
 def test_every_score_has_a_name() -> None:
     truth = np.ones((12, 12), np.float32)
-    options = {"confidence": truth, "previous": (truth, truth), "tiles": [TileDepth(y=0, x=0, depth_m=truth)]}
+    options = {"confidence": truth, "previous": (truth, truth)}
     for dense in (True, False):
         found = score_frame(truth, truth, dense=dense, **options)  # type: ignore[arg-type]
-        for name in [*found.scores, *found.by_range["0-5"]]:
+        consistency = tile_consistency([TileDepth(y=0, x=0, depth_m=truth)])
+        for name in [*found.scores, *consistency, *found.by_range["0-5"]]:
             assert split_name(name)[0] in SCORES, name
     assert tuple(ALIGNMENT_TEXTS) == ALIGNMENTS
 

@@ -20,6 +20,7 @@ from bag_samples import Samples, scaled_truth
 from prv2_ros.errors import InputError, StorageError
 from prv2_ros.evaluation.config import EvaluationConfig, load_config
 from prv2_ros.evaluation.run import Options, Outcome, evaluate, score_bags
+from prv2_ros.types import TileDepth
 
 
 def options(folder: Path, **changes: Any) -> Options:
@@ -70,6 +71,22 @@ def test_the_same_bag_gives_the_same_bytes_and_the_second_run_loads_no_network(t
     bag.rename(tmp_path / "renamed")
     moved = run(tmp_path / "renamed", tmp_path / "c", cache=tmp_path / "a" / "predictions")
     assert (moved.predicted, moved.reused) == (0, 6)
+
+
+def test_tiles_that_disagree_are_scored_and_the_stored_figure_is_used_again(tmp_path: Path) -> None:
+    bag = Samples().write(tmp_path / "drive")
+
+    class Tiled(bag_samples.ScaledTruth):
+        def infer(self, image_rgb: np.ndarray, camera: Any = None, **_options: bool) -> Any:
+            result = super().infer(image_rgb, camera)
+            halves = (result.depth_m[:, :60], result.depth_m[:, 40:] * np.float32(1.02))
+            tiles = tuple(TileDepth(y=0, x=40 * k, depth_m=half) for k, half in enumerate(halves))
+            return replace(result, tiles=tiles)
+
+    for changes in ({"load_engine": lambda m, c: Tiled()}, {"load_engine": bag_samples.refuses, "score_only": True}):
+        outcome = score_bags([bag], load_config(None), options(tmp_path / "out", **changes))
+        for record in outcome.evaluation.records:
+            assert record.scores["tile_consistency_log"] == pytest.approx(np.log(1.02), rel=1e-3)
 
 
 def test_score_only_without_predictions_says_so(tmp_path: Path) -> None:
@@ -229,7 +246,7 @@ def test_a_distorted_camera_is_rectified_as_in_the_node(tmp_path: Path) -> None:
     seen: list[np.ndarray] = []
 
     class Watching(bag_samples.ScaledTruth):
-        def infer(self, image_rgb: np.ndarray, camera: Any = None, *, confidence: bool = False) -> Any:
+        def infer(self, image_rgb: np.ndarray, camera: Any = None, **_options: bool) -> Any:
             assert not camera.is_distorted
             seen.append(image_rgb)
             return super().infer(image_rgb, camera)

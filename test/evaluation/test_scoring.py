@@ -12,7 +12,6 @@ from scipy import stats
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.scoring import RANGES_M, FrameScores, score_frame
-from prv2_ros.evaluation.temporal import TileDepth
 
 FACTOR, SIGMA_M = 1.1, 0.03
 PLANES_M = (3.0, 7.0, 15.0, 30.0, 60.0)
@@ -136,12 +135,6 @@ def test_confidence_adds_counts_and_ause() -> None:
     assert sum(found.extra["calibration"]["count"]) == truth.size
     assert sum(found.extra["calibration"]["predicted_sum"]) == pytest.approx(0.1 * truth.size, rel=1e-5)
     assert found.scores["ause"] == pytest.approx(0, abs=1e-6)
-
-
-def test_tiles_add_their_consistency() -> None:
-    truth = np.full((20, 30), 5.0, np.float32)
-    tiles = [TileDepth(y=0, x=0, depth_m=truth[:, :20]), TileDepth(y=0, x=10, depth_m=truth[:, :20] + 0.5)]
-    assert score_frame(truth, truth, dense=True, tiles=tiles).scores["tile_consistency_m"] == pytest.approx(0.5)
 
 
 def test_sparse_truth_gets_sparse_edges() -> None:

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from prv2_ros.errors import InputError
-from prv2_ros.evaluation.temporal import TileDepth, flicker, scale_drift, tile_consistency
+from prv2_ros.evaluation.temporal import flicker, scale_drift, tile_consistency
+from prv2_ros.types import TileDepth
 
 MINUTE_NS = 60_000_000_000
 

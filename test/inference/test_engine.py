@@ -248,3 +248,17 @@ def test_cuda_agrees_with_the_cpu():
     cpu = DepthEngine(small_model(refines=True), device="cpu", config=config).infer(image)
     gpu = DepthEngine(small_model(refines=True), device="cuda", config=config).infer(image)
     assert np.abs(gpu.depth_m / cpu.depth_m - 1).mean() < 0.02
+
+
+def test_tiles_are_given_as_they_were_before_blending(refining):
+    image = picture(200, 300)
+    result = refining.infer(image, keep_tiles=True)
+    assert refining.infer(image).tiles == ()
+    grid = tile_grid(200, 300, max_tile=128, overlap=32)
+    assert [(tile.y, tile.x) for tile in result.tiles] == [(tile.y, tile.x) for tile in grid]
+    for tile, place in zip(result.tiles, grid, strict=True):
+        assert tile.depth_m.shape == (min(grid.y.tile, 200 - tile.y), min(grid.x.tile, 300 - tile.x))
+        alone = grid.weight(place) == 1  # where no other tile has a say
+        below = result.depth_m[tile.y : tile.y + grid.y.tile, tile.x : tile.x + grid.x.tile]
+        assert alone.any()
+        np.testing.assert_allclose(tile.depth_m[alone], below[alone], rtol=1e-5)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from prv2_ros.errors import InputError
+from prv2_ros.evaluation.temporal import tile_consistency
 from prv2_ros.geometry.patches import PatchLayout
 from prv2_ros.inference.published import PublishedEngine
 from prv2_ros.inference.reference import refine_image
@@ -57,6 +58,18 @@ def test_image_in_depth_of_its_size_out(refiner: PublishedRefiner) -> None:
     assert np.isfinite(result.depth_m).all()
     assert set(result.timings_ms) == {"preprocess", "coarse", "refine", "postprocess", "total"}
     assert result.coarse_depth_m[50, 10] < result.coarse_depth_m[50, 130]
+
+
+@pytest.mark.parametrize(("mode", "patches"), [("m1", 4), ("m2", 9), ("blend", 4)])
+def test_patches_are_given_as_they_were_before_merging(refiner: PublishedRefiner, mode: str, patches: int) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+    engine = _engine(refiner, PatchLayout(rows=2, columns=2, mode=mode, overlap_px=0), batch=3)
+    tiles = engine.infer(image, keep_tiles=True).tiles
+    assert engine.infer(image).tiles == ()
+    assert len(tiles) == patches
+    assert all(tile.depth_m.shape == (PATCH, PATCH) for tile in tiles)
+    assert {(tile.y, tile.x) for tile in tiles} >= {(0, 0), (0, PATCH), (PATCH, 0), (PATCH, PATCH)}
+    assert (tile_consistency(tiles)["tile_consistency_log"] > 0) == (mode == "m2")
 
 
 def test_blending_leaves_no_seam_where_the_grid_leaves_one(refiner: PublishedRefiner) -> None:
