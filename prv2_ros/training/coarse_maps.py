@@ -47,7 +47,8 @@ def write_coarse_maps(
     Args:
         model: its coarse part is used as it is.
         folders: folders of tile scenes (`prv2 synth --tiles`).
-        output: where to write; a subfolder is named after the coarse weights, so that other weights get their own.
+        output: where to write; a subfolder is named after the coarse weights and a file after the picture, so that
+            other weights and other pictures get their own.
         bf16: whether to compute in bfloat16.
 
     Returns:
@@ -61,11 +62,12 @@ def write_coarse_maps(
         raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
     place = output / f"coarse_maps_{_fingerprint(model.coarse)}"
     place.mkdir(parents=True, exist_ok=True)
-    scenes = [(k, path) for k, folder in enumerate(folders) for path in _scenes(Path(folder))]
+    scenes = [path for folder in folders for path in _scenes(Path(folder))]
     maps: dict[Path, Path] = {}
     model.eval()
-    for k, path in tqdm(scenes, desc="coarse maps", unit="scene"):
-        of_scene = {tile: place / f"{k}_{tile.stem}.npz" for tile in sorted(path.parent.glob(f"{path.stem}-*.json"))}
+    for path in tqdm(scenes, desc="coarse maps", unit="scene"):
+        tiles = sorted(path.parent.glob(f"{path.stem}-*.json"))
+        of_scene = {tile: place / f"{tile.stem}_{_seen(path, tile)}.npz" for tile in tiles}
         if not all(file.exists() for file in of_scene.values()):
             with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
                 _write(model, read_tile_scene(path), list(of_scene.values()))
@@ -83,6 +85,14 @@ def read_coarse_tile(path: Path) -> CoarseTile:
 
 def _scenes(folder: Path) -> list[Path]:
     return [path for path in list_frames(folder) if "-" not in path.stem]
+
+
+def _seen(overview: Path, tile: Path) -> str:
+    """Fingerprint of what decides a tile's maps: the overview's picture, and both cameras."""
+    digest = hashlib.sha256()
+    for path in (overview.with_suffix(".jpg"), overview, tile):
+        digest.update(path.read_bytes() if path.exists() else b"")  # reading the scene says what is missing
+    return digest.hexdigest()[:12]
 
 
 def _device(model: DepthModel) -> torch.device:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,15 @@ def test_other_weights_get_maps_of_their_own(folder: Path, model: DepthModel, tm
     other = write_coarse_maps(DepthModel(), (str(folder),), tmp_path)
     assert set(other) == set(first)
     assert not set(other.values()) & set(first.values())
+
+
+def test_another_picture_of_the_same_name_gets_maps_of_its_own(folder: Path, model: DepthModel, tmp_path: Path) -> None:
+    copied = shutil.copytree(folder, tmp_path / "copied")
+    first = write_coarse_maps(model, (str(folder),), tmp_path)
+    assert list(write_coarse_maps(model, (str(copied),), tmp_path).values()) == list(first.values()), "same pictures"
+    for picture in copied.glob("*.jpg"):
+        cv2.imwrite(str(picture), 255 - cv2.imread(str(picture)))
+    assert not set(write_coarse_maps(model, (str(copied),), tmp_path).values()) & set(first.values())
 
 
 def test_a_window_keeps_image_truth_and_maps_together(folder: Path, model: DepthModel, tmp_path: Path) -> None:
