@@ -59,9 +59,7 @@ def print_latency(engine: DepthEngine, width: int, height: int, frames: int, sha
     results = [engine.infer(image, camera, max_latency_ms=budget_ms) for _ in tqdm(range(frames), unit="frame")]
     ratios = np.array([result.timings_ms["total"] for result in results]) / budget_ms
     refined = np.mean([result.refined_share for result in results])
-    print(
-        f"{width}x{height}: whole frame {whole_ms:.0f} ms, budget {budget_ms:.0f} ms, {refined:.0%} of the tiles refined"
-    )
+    print(f"{width}x{height}: whole frame {whole_ms:.0f} ms, budget {budget_ms:.0f} ms, tiles refined {refined:.0%}")
     found = ", ".join(f"p{p} {np.percentile(ratios, p):.3f}" for p in (5, 50, 95, 100))
     print(f"latency / budget over {frames} frames: {found}")
 
