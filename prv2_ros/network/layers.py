@@ -57,23 +57,29 @@ def resize_like(x: Tensor, like: Tensor) -> Tensor:
 
 
 def convex_upsample(x_B1hw: Tensor, logits_BKhw: Tensor, stride: int) -> Tensor:
-    """Upsample by `stride`: each pixel is a mean of the 3x3 cells around it (RAFT, arXiv 2003.12039, section 3.3).
+    """Upsample by `stride`: each pixel is a mean of the bilinear map at itself and one cell away from it.
+
+    RAFT (arXiv 2003.12039, section 3.3) takes means of the 3x3 cells around instead, and has to learn weights for every
+    pixel of a cell to keep a slope smooth. Here even or symmetric weights do, from the first step on, and an edge is as
+    sharp as they are: one cell away lies beyond the bilinear smear.
 
     Args:
         x_B1hw: map to upsample.
-        logits_BKhw: K = 9 * stride^2 numbers a cell, ordered by cell of the neighbourhood, then by pixel (row by row
-            both); a softmax over the neighbourhood makes them weights.
+        logits_BKhw: K = 9 * stride^2 numbers a cell, ordered by direction (row by row, none in the middle), then by
+            pixel of the cell (row by row); a softmax over the directions makes them weights.
         stride: pixels a side of a cell.
 
     Returns:
-        (B, 1, stride * h, stride * w); no value outside the range of the cells around it.
+        (B, 1, stride * h, stride * w); no value outside the range of the 5x5 cells around it.
 
     """
     batch, _, height, width = x_B1hw.shape
     share = torch.softmax(logits_BKhw.view(batch, 9, stride**2, height, width), 1)
     padded = F.pad(x_B1hw, (1, 1, 1, 1), mode="replicate")
-    cells = [padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    smooth = F.interpolate(padded, scale_factor=stride, mode="bilinear", align_corners=False)
+    pixels = F.pixel_unshuffle(smooth, stride)  # a cell's pixels as channels: one cell away is one step in the map
+    moved = (pixels[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3))
     fine = torch.zeros_like(share[:, 0])
-    for k, cell in enumerate(cells):
-        fine = torch.addcmul(fine, share[:, k], cell)
+    for k, value in enumerate(moved):
+        fine = torch.addcmul(fine, share[:, k], value)
     return F.pixel_shuffle(fine, stride)

@@ -9,8 +9,8 @@ resolution. Its ideas are kept here, its cost is not:
 - fine corrects coarse by an offset in log depth, so that near and far errors weigh alike. Most of the correction is a
   move: the coarse depth is right on both sides of an edge and smeared across it, so each cell of 4x4 px may take the
   depth from beside it instead of inventing one;
-- convex upsampling (RAFT, arXiv 2003.12039, section 3.3): each native pixel takes a mean of the 3x3 cells around it
-  with weights that the image decides, so that edges are as sharp as the image.
+- convex upsampling (after RAFT, arXiv 2003.12039, section 3.3): each native pixel takes a mean of the depths one cell
+  around it with weights that the image decides, so that edges are as sharp as the image.
 
 Shapes: B tiles, H and W their native pixels, multiples of 32.
 """
@@ -122,7 +122,8 @@ class RefinerRealtime(nn.Module):
             self.offset.weight[0].zero_()
             self.offset.bias[1] = 5.0 / _CHOICE_GAIN  # type: ignore[index]
             self.scale_head[2].weight.zero_()  # type: ignore[operator]
-            self.upsample.bias.copy_(bilinear_logits(DEPTH_STRIDE) / _CHOICE_GAIN)  # type: ignore[union-attr]
+            # Logits of the middle, of nine directions: its pixels keep their places.
+            self.upsample.bias.view(9, -1)[4] = 5.0 / _CHOICE_GAIN  # type: ignore[union-attr]
 
     def forward(
         self, image_B3HW: Tensor, log_coarse_B1hw: Tensor, features_BChw: Tensor, log_scale_B1hw: Tensor
@@ -179,14 +180,6 @@ def _places(encoder: str, shrink: int) -> tuple[int | None, int, int, int]:
             f"encoder {encoder!r} has maps at strides {native} of the tile: expected 8, 16 and 32 among them"
         )
     return native.index(4) if 4 in native else None, native.index(8), native.index(16), native.index(32)
-
-
-def bilinear_logits(stride: int) -> Tensor:
-    """Logits (9 * stride^2,) of `convex_upsample` that make it bilinear, to within a thousandth."""
-    offset = (torch.arange(stride) + 0.5) / stride - 0.5  # of a pixel from its cell's centre, in cells
-    taps = torch.stack([(-offset).clamp(min=0), 1 - offset.abs(), offset.clamp(min=0)])  # (3, stride)
-    weights = taps[:, None, :, None] * taps[None, :, None, :]  # tap y, tap x, pixel y, pixel x
-    return torch.log(weights.clamp(min=1e-4)).flatten()
 
 
 def _neighbours(x_B1hw: Tensor) -> Tensor:

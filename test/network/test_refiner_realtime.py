@@ -10,7 +10,7 @@ from prv2_ros.errors import ConfigError
 from prv2_ros.network.coarse_lite import FEATURE_CHANNELS
 from prv2_ros.network.layers import convex_upsample
 from prv2_ros.network.model import DepthModel
-from prv2_ros.network.refiner_realtime import RefinerRealtime, bilinear_logits
+from prv2_ros.network.refiner_realtime import RefinerRealtime
 
 
 def _inputs(height: int, width: int, batch: int = 1) -> list[torch.Tensor]:
@@ -50,6 +50,7 @@ def test_a_cell_may_take_its_depth_from_beside_it() -> None:
     with torch.no_grad():
         for head in (refiner.offset, refiner.upsample):
             head.weight.zero_()
+        refiner.upsample.bias.view(9, -1)[4] = 10.0
         refiner.offset.bias.fill_(-100.0)
         refiner.offset.bias[0] = 0.0
         refiner.offset.bias[1 + 8 + 5] = 100.0  # reach 3, no step down, 3 cells to the right
@@ -117,10 +118,31 @@ def test_what_cannot_be_built_is_refused() -> None:
 def test_the_first_weights_upsample_bilinearly() -> None:
     torch.manual_seed(4)
     x = torch.rand(2, 1, 5, 7)
-    logits = bilinear_logits(4).view(1, -1, 1, 1).expand(2, -1, 5, 7)
+    logits = torch.full((9, 16), -20.0).index_fill(0, torch.tensor(4), 0.0).view(1, -1, 1, 1).expand(2, -1, 5, 7)
     torch.testing.assert_close(
-        convex_upsample(x, logits, 4), F.interpolate(x, (20, 28), mode="bilinear"), atol=1e-3, rtol=0
+        convex_upsample(x, logits, 4), F.interpolate(x, (20, 28), mode="bilinear"), atol=1e-6, rtol=0
     )
+
+
+def test_each_direction_is_one_cell_away() -> None:
+    x = torch.arange(8.0).expand(1, 1, 6, 8)
+    logits = torch.full((9, 16), -20.0).index_fill(0, torch.tensor(5), 0.0)  # all pixels look to the right
+    inside = convex_upsample(x, logits.view(1, -1, 1, 1).expand(1, -1, 6, 8), 4)[0, 0, :, 4:-8]
+    plain = F.interpolate(x, (24, 32), mode="bilinear")[0, 0, :, 4:-8]
+    torch.testing.assert_close(inside, plain + 1, atol=1e-4, rtol=0)
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
+def test_weights_that_change_from_cell_to_cell_leave_no_step_on_a_plane(seed: int) -> None:
+    """Symmetric weights of any strength, different in each cell: RAFT's upsampling fails this."""
+    generator = torch.Generator().manual_seed(seed)
+    x = 0.3 * torch.arange(9.0)[:, None] + 0.2 * torch.arange(7.0)
+    half = 3 * torch.randn(1, 4, 16, 9, 7, generator=generator)
+    logits = torch.cat([half, torch.zeros(1, 1, 16, 9, 7), half.flip(1)], 1).view(1, -1, 9, 7)
+    fine = convex_upsample(x[None, None], logits, 4)[0, 0, 8:-8, 8:-8]
+    torch.testing.assert_close(fine.diff(dim=0), torch.full_like(fine.diff(dim=0), 0.3 / 4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(fine.diff(dim=1), torch.full_like(fine.diff(dim=1), 0.2 / 4), atol=1e-5, rtol=0)
 
 
 @given(seed=st.integers(0, 1000), stride=st.sampled_from([2, 4]))
@@ -130,7 +152,7 @@ def test_convex_upsampling_stays_within_the_cells_around(seed: int, stride: int)
     x = torch.rand(1, 1, 6, 5, generator=generator)
     logits = 5 * torch.randn(1, 9 * stride**2, 6, 5, generator=generator)
     fine = convex_upsample(x, logits, stride)
-    high, low = (s * F.max_pool2d(s * F.pad(x, (1,) * 4, mode="replicate"), 3, 1) for s in (1, -1))
+    high, low = (s * F.max_pool2d(s * F.pad(x, (2,) * 4, mode="replicate"), 5, 1) for s in (1, -1))
     up = lambda y: y.repeat_interleave(stride, -1).repeat_interleave(stride, -2)  # noqa: E731
     assert (fine <= up(high) + 1e-5).all()
     assert (fine >= up(low) - 1e-5).all()
