@@ -138,14 +138,13 @@ class DepthEngine:
                 coarse_depth_m=self._metres(maps.log_coarse_HW),
                 confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
                 refined_share=refined / len(grid),
-                tiles=tuple(
-                    TileDepth(y=tile.y, x=tile.x, depth_m=self._metres(log_depth_hw))
-                    for tile, log_depth_hw in maps.tiles
-                ),
-                timings_ms=clock.timings_ms(),
             )
             self._costs.observe(("postprocess", height, width, confidence), clock.lap("postprocess"))
-        return dataclasses.replace(result, timings_ms=clock.timings_ms())
+            # After the last lap: what is measured of a frame should not depend on whether its tiles are looked at.
+            tiles = tuple(
+                TileDepth(y=tile.y, x=tile.x, depth_m=self._metres(log_depth_hw)) for tile, log_depth_hw in maps.tiles
+            )
+        return dataclasses.replace(result, tiles=tiles, timings_ms=clock.timings_ms())
 
     def _coarse(self, network_13hw: Tensor, f_px: float) -> CoarseOutput:
         focal_B = torch.tensor([f_px], dtype=torch.float32, device=self.device)
