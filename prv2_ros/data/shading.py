@@ -29,7 +29,7 @@ def shade(scene: Scene, hits: Hits, camera: Pinhole) -> Tensor:
     direction = rotation.T @ rays(camera, device).view(-1, 3).T
     index, depth = hits.index_HW.flatten(), hits.depth_HW.flatten()
     occlusion = _occlusion(hits.depth_HW).flatten()
-    eye = vector(scene.pose.position, device)
+    eye = sky.vector(scene.pose.position, device)
     view = _View(scene=scene, eye=eye, f_px=camera.fx, surfaces=_Surfaces.of(scene, eye))
     some = torch.nonzero(index >= 0)[::5, 0]
     shadow = ShadowMap.of(scene, eye + depth[some] * direction[:, some])
@@ -82,11 +82,6 @@ class _View:
     surfaces: _Surfaces
 
 
-def vector(value: tuple[float, float, float], device: torch.device) -> Tensor:
-    """Three numbers as a (3, 1) float tensor."""
-    return torch.tensor(value, device=device, dtype=torch.float32)[:, None]
-
-
 def _unit(vectors_3N: Tensor) -> Tensor:
     """Scale to length 1; many times faster than torch's norms, which do not like an axis of three."""
     return vectors_3N * (vectors_3N * vectors_3N).sum(0).rsqrt()
@@ -120,7 +115,7 @@ def _surface(view: _View, shadow: ShadowMap, index: Tensor, ray: Tensor, depth_m
     diffuse = _diffuse(lighting, position, normal, occlusion, strength, to_key)
     mirrored = _mirrored(lighting, normal, unit, occlusion, strength, to_key, gloss)
     colour = albedo * (diffuse + emission) + specular * mirrored
-    haze = vector(lighting.sky_rgb, ray.device) * 0.9
+    haze = sky.vector(lighting.sky_rgb, ray.device) * 0.9
     return torch.lerp(haze, colour, torch.exp(-depth_m * length / lighting.fog_m))
 
 
@@ -141,9 +136,9 @@ def _unfolded(
 
 def _key(lighting: Lighting, position: Tensor, lit: Tensor) -> tuple[Tensor, Tensor]:
     """Strength (3, N) of the key light where the share `lit` (N,) of it arrives, and the direction (3, N) to it."""
-    to_key = vector(lighting.key_position, position.device) - position
+    to_key = sky.vector(lighting.key_position, position.device) - position
     squared = (to_key * to_key).sum(0)
-    strength = vector(lighting.key_rgb, position.device) * (lit if lighting.is_sun else lit / (squared + 0.3))
+    strength = sky.vector(lighting.key_rgb, position.device) * (lit if lighting.is_sun else lit / (squared + 0.3))
     return strength, to_key * squared.rsqrt()
 
 
@@ -152,11 +147,11 @@ def _diffuse(
 ) -> Tensor:
     """Light (3, N) that a matt white surface would send back."""
     device = position.device
-    above, below = vector(lighting.sky_rgb, device), vector(lighting.ground_rgb, device)
+    above, below = sky.vector(lighting.sky_rgb, device), sky.vector(lighting.ground_rgb, device)
     light = torch.lerp(below, above, (0.5 + 0.5 * normal[2]).clamp(0, 1)) * occlusion
     light += strength * (normal * to_key).sum(0).clamp(min=0)
     for x, y, z, power in lighting.lamps:
-        offset = vector((x, y, z), device) - position
+        offset = sky.vector((x, y, z), device) - position
         squared = (offset * offset).sum(0)
         cosine = (normal * offset).sum(0).clamp(min=0) * squared.rsqrt()
         light += power * occlusion * cosine / (squared + 0.3)
@@ -174,7 +169,7 @@ def _mirrored(
 ) -> Tensor:
     """Light (3, N) that a polished surface would mirror: the key light's highlight and the surroundings."""
     device = unit.device
-    above, below = vector(lighting.sky_rgb, device), vector(lighting.ground_rgb, device)
+    above, below = sky.vector(lighting.sky_rgb, device), sky.vector(lighting.ground_rgb, device)
     cosine = (unit * normal).sum(0)
     mirrored = unit - 2 * cosine * normal
     highlight = (mirrored * to_key).sum(0).clamp(min=0) ** gloss

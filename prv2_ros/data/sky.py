@@ -14,20 +14,21 @@ def radiance(lighting: Lighting, unit_3N: Tensor) -> Tensor:
     """Radiance (3, N) in directions `unit_3N`."""
     sky = lighting.sky
     height = unit_3N[2].clamp(0, 1)
-    horizon, zenith = _column(sky.horizon_rgb, unit_3N), _column(sky.zenith_rgb, unit_3N)
+    horizon, zenith = vector(sky.horizon_rgb, unit_3N.device), vector(sky.zenith_rgb, unit_3N.device)
     colour = torch.lerp(horizon, zenith, 1 - (1 - height) ** sky.falloff)
     toward = np.asarray(lighting.key_position) / np.linalg.norm(lighting.key_position)
-    ahead = (unit_3N * _column(tuple(toward), unit_3N)).sum(0).clamp(min=0)
+    ahead = (unit_3N * vector(tuple(toward), unit_3N.device)).sum(0).clamp(min=0)
     if sky.cover > 0:
         colour = _clouded(sky, colour, unit_3N, height, ahead)
     if not lighting.is_sun:
         return colour
     glow = (ahead**1500 * 60 + ahead**60 * 0.5 + ahead**8 * 0.12) * (1 - 0.9 * sky.cover)
-    return colour + glow * _column(lighting.key_rgb, unit_3N)
+    return colour + glow * vector(lighting.key_rgb, unit_3N.device)
 
 
-def _column(value: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(value, device=like.device, dtype=torch.float32)[:, None]
+def vector(value: tuple[float, ...], device: torch.device) -> Tensor:
+    """Three numbers as a (3, 1) float tensor."""
+    return torch.tensor(value, device=device, dtype=torch.float32)[:, None]
 
 
 def _clouded(sky: Sky, colour: Tensor, unit: Tensor, height: Tensor, ahead: Tensor) -> Tensor:
@@ -41,7 +42,7 @@ def _clouded(sky: Sky, colour: Tensor, unit: Tensor, height: Tensor, ahead: Tens
         noise += weight * textures.sample(ids, at_u, at_v, texels, channels=1)[0]
     # The noise has mean 0.5 and deviation 0.2: the threshold that leaves `cover` of it above.
     dense = ((noise - 0.5 + 0.5 * (sky.cover - 0.5)) * sky.cloud_edge + 0.5).clamp(0, 1)
-    body = _column(sky.cloud_rgb, unit)
+    body = vector(sky.cloud_rgb, unit.device)
     shaded = body * (1 - sky.cloud_depth * (dense * noise * 1.4).clamp(0, 1)) * (1 + 0.5 * ahead**6)
     thin = 0.35 + 0.65 * (height / 0.12).clamp(max=1)  # far clouds drown in haze
     return torch.lerp(colour, shaded, dense * thin)

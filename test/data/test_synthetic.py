@@ -12,6 +12,7 @@ from prv2_ros.data.raycast import Pinhole
 from prv2_ros.data.scene import Pose
 from prv2_ros.data.shading import no_shadow_lighting
 from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
 
 
 @pytest.mark.parametrize("kind", list(synthetic.KINDS))
@@ -65,6 +66,15 @@ def test_another_lens_sees_the_same_scene_from_the_same_place() -> None:
     assert tele.camera.fx == 120
     np.testing.assert_allclose(wide.depth_m[32, 48], tele.depth_m[32, 48], rtol=1e-4)
     np.testing.assert_allclose(wide.depth_m[32 + 10, 48 + 10], tele.depth_m[32 + 20, 48 + 20], rtol=1e-3)
+
+
+def test_a_view_of_nothing_but_sky_can_be_rendered() -> None:
+    scene, _ = synthetic.scene_of(3, "road")
+    up = scene.at(Pose(position=(0.0, 0.0, 60.0), pitch_deg=80.0))
+    linear, depth_m = synthetic.trace(up, CameraModel.from_fov(48, 32, 20))
+    assert np.isinf(depth_m).all()
+    assert np.isfinite(linear).all()
+    assert linear.std() > 0
 
 
 def test_drive_moves_forward_through_one_scene() -> None:
