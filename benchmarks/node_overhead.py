@@ -2,6 +2,7 @@
 
     python benchmarks/node_overhead.py                  # 1920x1080, 100 frames, default Fast DDS transports
     python benchmarks/node_overhead.py --large-data     # with config/fastdds_large_data.xml
+    python benchmarks/node_overhead.py --return-memory  # without what the node asks of the C library
 
 A second process subscribes to the outputs, so publishing is to a live reader. Stages of both implementations are
 interleaved frame by frame; medians in milliseconds of wall time, and of CPU time of this process, which tells
@@ -33,6 +34,7 @@ from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View
 from prv2_ros.ros.conversions import check_image, image_to_rgb
+from prv2_ros.ros.memory import keep_freed_memory
 from prv2_ros.ros.outputs import CloudWriter, DepthWriter
 from prv2_ros.ros.parameters import Settings, resolve
 from prv2_ros.ros.qos import publish_asynchronously, reliable_output
@@ -160,6 +162,8 @@ def measure(options: argparse.Namespace, settings: Settings) -> float:
     view = View(info, options.width, options.height, settings)
     parts = (message, depth_m, view, settings, DepthWriter(), CloudWriter(), CameraInfo())
     publish_asynchronously()
+    if not options.return_memory:
+        keep_freed_memory()
     rclpy.init()
     node = Node("overhead")
     outputs = {topic: node.create_publisher(kind, topic, reliable_output()) for topic, kind in TOPICS.items()}
@@ -194,6 +198,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--stride", type=int, default=None, help="points.stride; the default of the parameter table")
     parser.add_argument("--large-data", action="store_true", help="use config/fastdds_large_data.xml")
+    parser.add_argument("--return-memory", action="store_true", help="leave glibc's handling of freed memory as it is")
     parser.add_argument("--limit-ms", type=float, default=25.0)
     parser.add_argument("--listen", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

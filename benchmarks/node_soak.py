@@ -26,6 +26,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from prv2_ros.ros.diagnostics import device_memory_mib
+from prv2_ros.ros.memory import keep_freed_memory
 from prv2_ros.ros.node import DepthNode
 from prv2_ros.ros.qos import publish_asynchronously, reliable_output, sensor_input
 from prv2_ros.types import DepthResult
@@ -112,6 +113,7 @@ def main() -> int:
     options = parser.parse_args()
     os.environ.setdefault("ROS_DOMAIN_ID", str(101 + os.getpid() % 100))
     publish_asynchronously()
+    keep_freed_memory()
     if options.publish:
         publish(options.width, options.height, options.rate_hz)
         return 0

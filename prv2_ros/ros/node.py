@@ -20,6 +20,7 @@ from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, unused_qos_overrides
 from prv2_ros.ros.diagnostics import PERIOD_S, DiagnosticsBuilder
 from prv2_ros.ros.intake import Intake
+from prv2_ros.ros.memory import keep_freed_memory
 from prv2_ros.ros.parameters import Settings, resolve
 from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline, Publishers
 from prv2_ros.ros.reporter import Reporter
@@ -227,6 +228,7 @@ def main(arguments: list[str] | None = None) -> int:
     node: DepthNode | None = None
     try:
         qos.publish_asynchronously()
+        keep_freed_memory()
         rclpy.init(args=arguments)
         node = DepthNode()
         rclpy.spin(node)

@@ -67,6 +67,9 @@ class TrainConfig:
     """Weight of the error scale's likelihood where whole pictures are seen (`coarse`, `end_to_end`, `real`); 0 leaves
     the heads of the scale as they are."""
 
+    relative: float = 0.0
+    """Share of the metric loss that is relative error of the depth instead of error of its logarithm (`coarse`)."""
+
     pseudo: float = 0.5
     """Weight of the pseudo label's SSIGM beside the sparse truth's SILog (`real`)."""
 
@@ -122,6 +125,8 @@ class TrainConfig:
             raise ConfigError(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
         if self.batch < 1 or (self.steps < 1 and self.seconds <= 0):
             raise ConfigError(f"batch {self.batch}, steps {self.steps}, seconds {self.seconds}: must be positive")
+        if not 0 <= self.relative <= 1:
+            raise ConfigError(f"relative {self.relative}: must be from 0 to 1")
         if self.accumulate < 1 or self.checkpoint_every % self.accumulate or self.steps % self.accumulate:
             raise ConfigError(
                 f"accumulate {self.accumulate}: must be at least 1 and divide checkpoint_every "

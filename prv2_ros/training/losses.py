@@ -15,6 +15,8 @@ from torch import Tensor
 SKY_M = 250.0
 """Depth (m) from which on a prediction for the sky is right."""
 
+_FAR_OFF = 3.0
+
 
 def sample_mean(value: Tensor, valid: Tensor) -> Tensor:
     """Mean over the valid pixels of each sample, then over samples (those without any count as zero)."""
@@ -26,6 +28,20 @@ def log_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
     """Mean absolute error of the log depth (metric scale counts)."""
     valid = torch.isfinite(log_true)
     return sample_mean((log_pred - torch.where(valid, log_true, 0.0)).abs(), valid)
+
+
+def relative_error(log_pred: Tensor, log_true: Tensor) -> Tensor:
+    """Mean absolute relative error |p / t - 1|, linear from `_FAR_OFF` times the truth on.
+
+    Where a picture leaves two scales open (a toy or a car), its least expectation lies at the nearer one, the least
+    expectation of `log_l1` at the likelier one: what is too far costs without bound, what is too near at most 1.
+    The linear part keeps one hopeless sample from ruling a step.
+    """
+    valid = torch.isfinite(log_true)
+    error = log_pred - torch.where(valid, log_true, 0.0)
+    knee = math.log(_FAR_OFF)
+    ratio = torch.exp(error.clamp(max=knee)) + _FAR_OFF * F.relu(error - knee)
+    return sample_mean((ratio - 1).abs(), valid)
 
 
 def silog(log_pred: Tensor, log_true: Tensor, *, pooled: bool = False) -> Tensor:

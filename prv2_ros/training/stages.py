@@ -38,8 +38,11 @@ def coarse_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS
     log_pred = coarse.log_depth_B1hw
     metric, shape = losses.log_l1(log_pred, truth), losses.scale_invariant(log_pred, truth)
     edges, sky = losses.gradient(log_pred, truth), losses.sky(log_pred, truth)
-    total = metric + 0.5 * shape + 0.5 * edges + 0.2 * sky
+    total = (1 - config.relative) * metric + 0.5 * shape + 0.5 * edges + 0.2 * sky
     figures = {"log_l1": metric, "shape": shape, "grad": edges, "sky": sky}
+    if config.relative:
+        figures["relative"] = losses.relative_error(log_pred, truth)
+        total = total + config.relative * figures["relative"]
     if config.likelihood:
         figures["nll"] = _likelihood(log_pred, truth, coarse.log_scale_B1hw)
         total = total + config.likelihood * figures["nll"]

@@ -32,6 +32,25 @@ def test_log_l1() -> None:
     assert losses.log_l1(*_case()).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_relative_error() -> None:
+    expected = np.mean([np.abs(np.exp(e) - 1).mean() for e in _errors()])
+    assert losses.relative_error(*_case()).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_relative_error_grows_linearly_in_the_log_beyond_three_times_the_truth() -> None:
+    true = torch.zeros(1, 1, 2, 2)
+    found = [losses.relative_error(true + math.log(ratio), true).item() for ratio in (2.9, 3.0, 9.0, 27.0)]
+    assert found == pytest.approx([1.9, 2.0, 2 + 3 * math.log(3), 2 + 6 * math.log(3)], rel=1e-5)
+
+
+def test_relative_error_leaves_two_open_scales_to_the_nearer_one() -> None:
+    """A scene of 1 m two times in five, of 4 m else: the likelier scale costs less in logs, the nearer in ratios."""
+    true = torch.log(torch.tensor([1.0, 1.0, 4.0, 4.0, 4.0])).view(-1, 1, 1, 1)
+    near, far = torch.zeros_like(true), torch.full_like(true, math.log(4.0))
+    assert losses.relative_error(near, true) < losses.relative_error(far, true)
+    assert losses.log_l1(far, true) < losses.log_l1(near, true)
+
+
 def test_scale_invariant_ignores_a_common_factor() -> None:
     expected = np.mean([np.abs(e - e.mean()).mean() for e in _errors()])
     pred, true = _case()
@@ -67,7 +86,7 @@ def test_no_valid_pixel_gives_zero_and_finite_gradients() -> None:
     pred = torch.zeros(1, 1, 8, 8, requires_grad=True)
     true = torch.full((1, 1, 8, 8), math.nan)
     total = losses.log_l1(pred, true) + losses.scale_invariant(pred, true) + losses.gradient(pred, true)
-    (total + losses.sky(pred, true)).backward()
+    (total + losses.sky(pred, true) + losses.relative_error(pred, true)).backward()
     assert total.item() == 0
     assert torch.isfinite(pred.grad).all()
 

@@ -116,6 +116,20 @@ def test_likelihood_beside_depth_trains_the_scale_and_leaves_the_depth(tile_scen
         torch.testing.assert_close(gradients[1.0][name], gradient)
 
 
+def test_relative_is_a_share_of_the_coarse_networks_metric_loss(frames: Path) -> None:
+    totals, figures = {}, {}
+    for share in (0.0, 0.25, 1.0):
+        config = _config("coarse", frames, relative=share)
+        with torch.no_grad():
+            batch = next(iter(Feed(config)))
+            totals[share], figures[share] = STEPS["coarse"](small_model().eval(), batch, config)
+    difference = figures[1.0]["relative"] - figures[1.0]["log_l1"]
+    assert "relative" not in figures[0.0]
+    assert abs(float(difference)) > 1e-3
+    assert float(totals[1.0] - totals[0.0]) == pytest.approx(float(difference), abs=1e-5)
+    assert float(totals[0.25] - totals[0.0]) == pytest.approx(0.25 * float(difference), abs=1e-5)
+
+
 def test_refiner_sees_noise_and_a_flat_coarse_depth(tile_scenes: Path) -> None:
     config = _config("noise", tile_scenes, batch=4)
     batches = iter(Feed(config))
