@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,10 @@ OVERVIEWS = ((640, 352), (640, 384), (576, 416))
 """Width and height of the overviews, by seed."""
 
 TILE_PX = 256
+
+SCALES = (1.0, 1.25, 1.5, 2.0, 3.0, 6.0)
+"""Native size over the overview's, drawn alike: from small cameras, whose picture the coarse network sees as it is, to
+3840x2160."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +55,12 @@ def render(seed: int, count: int = 3, *, device: str = "cpu") -> TileScene:
     effects = SensorEffects.random(rng)
     width, height = OVERVIEWS[seed % len(OVERVIEWS)]
     camera = CameraModel.from_fov(width, height, fov_deg)
-    # The overview is a shrunken picture: its blur and noise are averaged away, and its edges are soft.
-    shrunk = replace(effects, blur_sigma_px=0.45, motion_px=0.0, noise=effects.noise / 3, vignette=0.0)
+    scale = float(rng.choice(SCALES))
+    shrunk = _shrunk(effects, scale)
     linear, depth_m = trace(scene, camera, device=device)
     metered = meter(linear, shrunk)
     image = expose(linear, shrunk, rng, metered)
     overview = Frame(name=f"{seed:08d}", image=image, depth_m=depth_m, camera=camera, kind=scene.kind)
-    scale = float(rng.choice([2.0, 3.0, 3.0, 4.0, 6.0]))
     whole = camera.resized(round(width * scale), round(height * scale))
     tiles = []
     for k in range(count):
@@ -67,6 +71,18 @@ def render(seed: int, count: int = 3, *, device: str = "cpu") -> TileScene:
         image = expose(linear, replace(effects, vignette=0.0), rng, metered)
         tiles.append(Frame(name=f"{seed:08d}-{k}", image=image, depth_m=depth_m, camera=cut, kind=scene.kind))
     return TileScene(overview=overview, tiles=tuple(tiles))
+
+
+def _shrunk(effects: SensorEffects, scale: float) -> SensorEffects:
+    """Effects of a picture that is shrunk by `scale`: blur and noise are averaged away, and the shrinking blurs."""
+    shrinking_px = 0.45 if scale > 1 else 0.0
+    return replace(
+        effects,
+        blur_sigma_px=math.hypot(effects.blur_sigma_px / scale, shrinking_px),
+        motion_px=effects.motion_px / scale,
+        noise=effects.noise / scale,
+        vignette=0.0,
+    )
 
 
 def _busy_corner(scene: object, whole: CameraModel, rng: np.random.Generator) -> tuple[int, int]:

@@ -44,6 +44,7 @@ def test_known_predictions_get_their_scores(tmp_path: Path) -> None:
     assert summary["constant"]["abs_rel_affine"] == pytest.approx(0.2505, abs=1e-3)  # the mean of the truth
     assert summary["constant"]["abs_rel_median"] == pytest.approx(0.2118, abs=1e-3)  # its median
     assert summary["constant"]["log_depth_correlation"] is None
+    assert 0.1 < summary["best plane"]["abs_rel"] < summary["best constant"]["abs_rel"] < summary["constant"]["abs_rel"]
     assert "| all | refined | 0.000 |" in done.stdout
     assert done.stdout.strip() == (tmp_path / "out" / "accuracy.md").read_text().strip()
 

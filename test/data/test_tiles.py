@@ -33,6 +33,16 @@ def test_tiles_show_the_overviews_depth_where_their_boxes_say(scene: tiles.TileS
         assert close.mean() > 0.75, "tile and overview disagree beyond what edges explain"
 
 
+def test_overview_of_a_small_camera_is_its_picture_and_that_of_a_large_one_is_shrunk() -> None:
+    effects = tiles.SensorEffects(blur_sigma_px=1.2, noise=0.03, motion_px=6.0, vignette=0.2, contrast=1.1)
+    same, third = tiles._shrunk(effects, 1.0), tiles._shrunk(effects, 3.0)
+    assert (same.blur_sigma_px, same.noise, same.motion_px) == (1.2, 0.03, 6.0)
+    assert (third.noise, third.motion_px) == pytest.approx((0.01, 2.0))
+    assert 0.45 < third.blur_sigma_px < 1.2
+    assert same.vignette == third.vignette == 0, "a tile has none, as it is seen alone"
+    assert third.contrast == 1.1
+
+
 def test_scene_survives_the_folder(scene: tiles.TileScene, tmp_path: Path) -> None:
     tiles.write_tile_scene(tmp_path, scene)
     path = next(p for p in list_frames(tmp_path) if "-" not in p.stem)
