@@ -30,7 +30,7 @@ class TrainConfig:
     """Folders of frames, or data sets as KIND:PATH:SPLIT; none means that scenes are rendered as training goes."""
 
     data_shares: tuple[float, ...] = ()
-    """How often each source is drawn from; all alike by default."""
+    """How often each source is drawn from; by default all alike, in stage `refiner` by the number of their tiles."""
 
     seconds: float = 3600.0
     """Length of the run: the learning rate follows the clock, so that a run ends when it should on any machine."""

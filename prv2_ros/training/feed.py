@@ -51,7 +51,7 @@ class Feed(IterableDataset[Batch]):
         self.first = first
         self.rank = rank
         self.prepared = prepared or Prepared()
-        self.tiles = sorted(self.prepared.maps)
+        self.tiles = _by_source(sorted(self.prepared.maps), config)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches for ever."""
@@ -96,7 +96,11 @@ class Feed(IterableDataset[Batch]):
         """Windows of tiles from as many scenes as the batch has."""
         samples = []
         for rng in rngs:
-            tile = self.tiles[int(rng.integers(len(self.tiles)))]
+            tiles = self.tiles[0]
+            if len(self.tiles) > 1:
+                shares = np.asarray(self.config.data_shares)
+                tiles = self.tiles[int(rng.choice(len(shares), p=shares / shares.sum()))]
+            tile = tiles[int(rng.integers(len(tiles)))]
             samples.append(tile_sample(read_frame(tile), read_coarse_tile(self.prepared.maps[tile]), size, rng))
         return {
             "image": _images([s.image for s in samples]),
@@ -105,6 +109,13 @@ class Feed(IterableDataset[Batch]):
             "log_scale": _maps([s.log_scale for s in samples]),
             "features": torch.from_numpy(np.stack([s.features for s in samples])),
         }
+
+
+def _by_source(tiles: list[Path], config: TrainConfig) -> list[list[Path]]:
+    """One list a source where sources have shares, else one list of all, so that every tile is as likely."""
+    if not config.data_shares:
+        return [tiles]
+    return [[tile for tile in tiles if tile.parent == Path(source)] for source in config.data]
 
 
 def _coarse_batch(draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:

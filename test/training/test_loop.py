@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from tiny_depth_model import small_model
 
 from prv2_ros.errors import ConfigError, InputError, WeightsError
 from prv2_ros.network.model import DepthModel
+from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Batch, Feed, Prepared, loader
 from prv2_ros.training.loop import Average, Trainer, learning_rate_share
@@ -115,6 +119,25 @@ def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> N
     assert float(first["all"]) == pytest.approx(float(first["all_coarse"]), rel=0.2), (
         "an untrained refiner changes little"
     )
+
+
+def test_refiner_tiles_are_drawn_by_their_sources_shares(tile_scenes: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tile_scenes, other)
+    for path in other.glob("*-*.jpg"):
+        cv2.imwrite(str(path), np.zeros((256, 256, 3), np.uint8))
+    folders = (str(tile_scenes), str(other))
+    prepared = Prepared(maps=write_coarse_maps(small_model(), folders, tmp_path))
+
+    def dark(shares: tuple[float, ...]) -> float:
+        config = TrainConfig(stage="refiner", data=folders, data_shares=shares, batch=20, sizes=((64, 64),), workers=0)
+        image = next(iter(Feed(config, 0, prepared)))["image"].float()
+        return float((image.flatten(1).mean(1) < 20).float().mean())
+
+    assert dark((1.0, 0.0)) == 0
+    assert dark((0.0, 3.0)) == 1
+    assert 0.2 < dark((1.0, 1.0)) < 0.8
+    assert 0.2 < dark(()) < 0.8
 
 
 def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_path: Path) -> None:
