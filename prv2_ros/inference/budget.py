@@ -14,11 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prv2_ros.geometry.tiles import Tile, TileGrid
+from prv2_ros.inference.regions import Region
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
-
-Region = tuple[int, int, int, int]
-"""A region of interest in the image: left, top, width, height (px)."""
 
 _REMEMBERED = 31
 

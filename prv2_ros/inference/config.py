@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prv2_ros.errors import ConfigError
 from prv2_ros.geometry.tiles import MULTIPLE_PX
+from prv2_ros.inference.regions import Region, check_region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class EngineConfig:
     """Time (ms) after which the answer should be there, 0 for no limit: tiles are refined best first until it is spent,
     and the rest keeps the coarse depth."""
 
-    regions: tuple[tuple[int, int, int, int], ...] = ()
+    regions: tuple[Region, ...] = ()
     """Regions of interest (left, top, width, height in px), refined first where time is limited."""
 
     tile_batch: int = 0
@@ -62,7 +63,6 @@ class EngineConfig:
         if not 0 <= self.max_latency_ms < math.inf:
             raise ConfigError(f"max_latency_ms = {self.max_latency_ms}: must be 0 (no limit) or a time in milliseconds")
         for region in self.regions:
-            if len(region) != 4 or min(region[2:]) < 1:
-                raise ConfigError(f"region {region}: expected left, top, width and height in px, the last two above 0")
+            check_region(region)
         if self.tile_batch < 0:
             raise ConfigError(f"tile_batch = {self.tile_batch}: must be 0 (chosen by the device) or more")

@@ -27,6 +27,7 @@ from prv2_ros.inference.compiled import compiled
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor, tile_images
+from prv2_ros.inference.regions import Region
 from prv2_ros.network.align import crop_aligned, network_focal, prepare_network_image
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
@@ -95,6 +96,7 @@ class DepthEngine:
         *,
         confidence: bool = False,
         max_latency_ms: float | None = None,
+        regions: Sequence[Region] | None = None,
         keep_tiles: bool = False,
     ) -> DepthResult:
         """Estimate the depth along z of every pixel, in the camera's optical frame.
@@ -107,6 +109,8 @@ class DepthEngine:
             confidence: whether to give the confidence, too.
             max_latency_ms: time (ms) after which the answer should be there; None for `config.max_latency_ms`, 0 for
                 no limit. Tiles are refined best first until it is spent, and the rest keeps the coarse depth.
+            regions: regions of interest (left, top, width, height in px), which are refined first where time is
+                limited; None for `config.regions`.
             keep_tiles: whether to give every tile as it was before blending, too.
 
         Returns:
@@ -131,7 +135,8 @@ class DepthEngine:
             clock.lap("coarse")
             limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
             grid = self._grid(height, width)
-            refined = self._refine(image_13HW, coarse, maps, grid, clock, limit_ms)
+            order = self._order(grid, coarse, (height, width), limit_ms, regions)
+            refined = self._refine(image_13HW, coarse, maps, grid, order, clock, limit_ms)
             clock.lap("refine")
             result = DepthResult(
                 depth_m=self._metres(maps.log_depth_HW),
@@ -154,20 +159,32 @@ class DepthEngine:
     def _grid(self, height: int, width: int) -> TileGrid:
         return tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)
 
+    def _order(
+        self,
+        grid: TileGrid,
+        coarse: CoarseOutput,
+        image_hw: tuple[int, int],
+        limit_ms: float,
+        regions: Sequence[Region] | None,
+    ) -> list[Tile]:
+        """Tiles in the order in which they are refined; it matters only where time is limited."""
+        if not limit_ms:
+            return list(grid)
+        return rank_tiles(grid, image_hw, gain_map(coarse), self.config.regions if regions is None else regions)
+
     def _refine(
         self,
         image_13HW: Tensor,
         coarse: CoarseOutput,
         maps: ImageMaps,
         grid: TileGrid,
+        tiles: Sequence[Tile],
         clock: StageClock,
         limit_ms: float,
     ) -> int:
         """Refine tile by tile into the maps; gives the number of tiles that were refined."""
         height, width = image_13HW.shape[-2:]
-        tiles = list(grid)
         if limit_ms:
-            tiles = rank_tiles(grid, (height, width), gain_map(coarse), self.config.regions)
             limit_ms -= self._costs.predict(("postprocess", height, width, maps.log_scale_HW is not None))
         work = ("tile", grid.y.tile, grid.x.tile)
         count = 0

@@ -23,7 +23,7 @@ def descriptor(row: Parameter) -> ParameterDescriptor:
         name=row.name,
         type=_TYPES[row.kind],
         description=f"{row.description} [{row.unit}]" if row.unit else row.description,
-        additional_constraints=f"one of: {row.allowed}" if row.choices else "",
+        additional_constraints=f"one of: {row.allowed}" if row.choices else row.form,
         read_only=row.read_only,
         # A YAML file says `max_depth_m: 100`; the row's check takes a whole number for a double.
         dynamic_typing=row.kind == "double",

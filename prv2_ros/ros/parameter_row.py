@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from prv2_ros.errors import ConfigError
@@ -35,6 +36,12 @@ class Parameter:
     choices: tuple[str, ...] = ()
     """Allowed values, for strings; empty allows any that is not blank."""
 
+    form: str = ""
+    """What text is allowed, in words, where `parse` decides."""
+
+    parse: Callable[[str], object] | None = None
+    """Reads text, raising ConfigError for what is not allowed; what it gives is not kept."""
+
     read_only: bool = False
     """True where only a restart can change it."""
 
@@ -50,7 +57,9 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """Range or choices in words, empty where everything of the type is allowed."""
+        """Range, choices or form in words, empty where everything of the type is allowed."""
+        if self.form:
+            return self.form
         if self.choices:
             return ", ".join(self.choices)
         return "" if self.low is None else f"{self.low:g} to {self.high:g}"
@@ -82,4 +91,9 @@ class Parameter:
             raise ConfigError(f"parameter {self.name} = {value!r}: must be one of {self.allowed}")
         if not value.strip():
             raise ConfigError(f"parameter {self.name} is empty: give a value or leave it out")
+        if self.parse is not None:
+            try:
+                self.parse(value)
+            except ConfigError as error:
+                raise ConfigError(f"parameter {self.name} = {value!r}: {error}") from error
         return value

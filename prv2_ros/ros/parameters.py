@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prv2_ros.errors import ConfigError
+from prv2_ros.inference.regions import NO_REGIONS, REGIONS_FORM, parse_regions
 from prv2_ros.ros.parameter_row import Parameter, Value
 
 README_BEGIN = "<!-- parameters:begin -->"
@@ -50,6 +51,7 @@ class Settings:
     camera_info_wait_s: float
     max_rate_hz: float
     max_latency_ms: float
+    regions: str
     depth_encoding: str
     min_depth_m: float
     max_depth_m: float
@@ -144,6 +146,15 @@ TABLE: tuple[Parameter, ...] = (
         high=60000.0,
         description="Longest time that inference may take; 0 for no limit. Tiles are refined best first until it is "
         "spent, and the rest keeps the coarse depth.",
+    ),
+    Parameter(
+        name="regions",
+        default=NO_REGIONS,
+        unit="px",
+        form=REGIONS_FORM,
+        parse=parse_regions,
+        description="Regions of interest in the depth image, refined before all else where `max_latency_ms` "
+        "limits the time.",
     ),
     Parameter(
         name="depth_encoding",

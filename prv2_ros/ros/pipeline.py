@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.inference.regions import Region, parse_regions
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.ros.conversions import image_to_rgb
@@ -43,6 +45,7 @@ class Engine(Protocol):
         *,
         confidence: bool = False,
         max_latency_ms: float | None = None,
+        regions: Sequence[Region] | None = None,
     ) -> DepthResult:
         """Return the depth of an (H, W, 3) uint8 RGB image."""
 
@@ -121,7 +124,13 @@ class FramePipeline:
         image = np.ascontiguousarray(view.rectified(image))
         start = time.perf_counter()
         wanted = self._publishers.confidence.get_subscription_count() > 0
-        result = self._engine.infer(image, view.camera, confidence=wanted, max_latency_ms=frame.settings.max_latency_ms)
+        result = self._engine.infer(
+            image,
+            view.camera,
+            confidence=wanted,
+            max_latency_ms=frame.settings.max_latency_ms,
+            regions=parse_regions(frame.settings.regions),
+        )
         inference_ms = (time.perf_counter() - start) * 1e3
         self._publish(frame, view, image, view.mask_outside(result.depth_m))
         if wanted:

@@ -53,3 +53,16 @@ def test_with_time_for_some_tiles_the_rest_keeps_the_coarse_depth():
     # Where tiles stand alone a pixel is either refined as ever or not at all; between, they fade into each other.
     alone = same | np.isclose(part.depth_m, whole.depth_m, rtol=1e-4)
     assert alone.mean() > 0.6
+
+
+@pytest.mark.parametrize("region", [(0, 0, 4, 4), (396, 0, 4, 4), (0, 296, 4, 4), (396, 296, 4, 4)])
+def test_with_time_for_one_tile_it_is_that_of_the_region(region, monkeypatch):
+    engine = DepthEngine(small_model(refines=True), device="cpu", config=SMALL_TILES)
+    tile_ms = iter([0.0, 1e9])  # the first fits, a second does not
+    monkeypatch.setattr(engine._costs, "predict", lambda work: next(tile_ms) if work[0] == "tile" else 0.0)
+    part = engine.infer(picture(300, 400), max_latency_ms=1e6, regions=(region,))
+    assert part.refined_share == 1 / len(engine._grid(300, 400))
+    x, y = region[:2]
+    changed = ~np.isclose(part.depth_m, part.coarse_depth_m, rtol=1e-6)
+    assert changed[y : y + 4, x : x + 4].any()
+    assert not changed[296 - y : 300 - y, 396 - x : 400 - x].any(), "the opposite corner keeps the coarse depth"

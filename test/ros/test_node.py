@@ -79,7 +79,7 @@ def test_distorted_camera_is_rectified_and_said_so() -> None:
 
 def test_confidence_is_published_when_somebody_subscribes() -> None:
     engine = PlaneEngine(confidence=0.75)
-    with live_node(engine, {"max_latency_ms": 80.0}, listen=("confidence",)) as live:
+    with live_node(engine, {"max_latency_ms": 80.0, "regions": "4,8,20,30"}, listen=("confidence",)) as live:
         live.wait_ready()
         live.send_info(info_message(64, 48, d=(-0.2, 0.0, 0.0, 0.0, 0.0)))
         send(live, image_message(GREY, sec=12, nanosec=34))
@@ -89,7 +89,7 @@ def test_confidence_is_published_when_somebody_subscribes() -> None:
         assert (message.encoding, message.height, message.width, message.step) == ("32FC1", 48, 64, 256)
         values = np.frombuffer(message.data, "<f4")
         assert set(values[np.isfinite(values)]) == {0.75}
-        assert engine.options == {"confidence": True, "max_latency_ms": 80.0}
+        assert engine.options == {"confidence": True, "max_latency_ms": 80.0, "regions": ((4, 8, 20, 30),)}
 
 
 def test_nobody_asks_for_confidence_and_a_model_without_it_says_so() -> None:

@@ -57,6 +57,8 @@ def test_ranges_are_closed_and_refused_outside(row: parameters.Parameter) -> Non
         ("max_depth_m", float("nan"), "must lie in 0.01 to 10000 m"),
         ("depth_encoding", "64FC1", "'64FC1': must be one of 32FC1, 16UC1"),
         ("model", "  ", "parameter model is empty"),
+        ("regions", "1,2,3", "parameter regions = '1,2,3': region '1,2,3': expected `none` or left,top,width,height"),
+        ("regions", "0,0,64,0", "the last two above 0"),
         ("points.stide", 2, "unknown parameter points.stide: did you mean points.stride?"),
         ("zzz", 2, "unknown parameter zzz: known are autostart, "),
         ("max_depth_m", 0.03, "min_depth_m = 0.05 m: must be below max_depth_m = 0.03 m"),
