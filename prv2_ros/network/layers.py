@@ -56,6 +56,14 @@ def resize_like(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """Convolve 1x1 as the matrix product that it is: on a CPU in float32 a third of a convolution's time.
+
+    Copies nothing where `x` (B, C, h, w) is in channels-last memory, as its answer then is.
+    """
+    return F.linear(x.permute(0, 2, 3, 1), conv.weight.flatten(1), conv.bias).permute(0, 3, 1, 2)
+
+
 def convex_upsample(x_B1hw: Tensor, logits_BKhw: Tensor, stride: int) -> Tensor:
     """Upsample by `stride`: each pixel is a mean of the bilinear map at itself and one cell away from it.
 
@@ -80,6 +88,7 @@ def convex_upsample(x_B1hw: Tensor, logits_BKhw: Tensor, stride: int) -> Tensor:
     pixels = F.pixel_unshuffle(smooth, stride)  # a cell's pixels as channels: one cell away is one step in the map
     moved = (pixels[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3))
     fine = torch.zeros_like(share[:, 0])
-    for k, value in enumerate(moved):
-        fine = torch.addcmul(fine, share[:, k], value)
+    # Unbound at once: the gradient of picking one direction would be a map of zeros for all nine.
+    for weight, value in zip(share.unbind(1), moved, strict=True):
+        fine = torch.addcmul(fine, weight, value)
     return F.pixel_shuffle(fine, stride)

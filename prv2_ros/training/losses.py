@@ -122,7 +122,16 @@ def align_offset(log_true: Tensor, log_pred: Tensor) -> Tensor:
 def edge_weight(log_true: Tensor, radius: int = 3, jump: float = 0.08) -> Tensor:
     """1 within `radius` px of a step of more than `jump` in log depth (or of the sky's border), else 0."""
     filled = torch.nan_to_num(log_true, nan=0.0, posinf=math.log(2 * SKY_M)).clamp(-3, 7)
-    high = F.max_pool2d(filled, 3, 1, 1)
-    low = -F.max_pool2d(-filled, 3, 1, 1)
-    edge = ((high - low) > jump).to(log_true.dtype)
-    return F.max_pool2d(edge, 2 * radius + 1, 1, radius)
+    step = _largest_around(filled, 1) + _largest_around(-filled, 1)
+    return _largest_around((step > jump).to(log_true.dtype), radius)
+
+
+def _largest_around(x: Tensor, radius: int) -> Tensor:
+    """Maximum over the square of `radius` px around each pixel: a max_pool2d, which is slow for a single channel."""
+    for axis, sides in ((-1, (radius, radius)), (-2, (0, 0, radius, radius))):
+        size = x.shape[axis]
+        padded = F.pad(x, sides, value=-math.inf)
+        for shift in range(2 * radius + 1):
+            moved = padded.narrow(axis, shift, size)
+            x = moved if shift == 0 else torch.maximum(x, moved)
+    return x

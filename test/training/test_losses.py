@@ -99,6 +99,14 @@ def test_gradients_are_finite_beside_sky_and_holes() -> None:
     assert (pred.grad[torch.isnan(true)] == 0).all()
 
 
+@pytest.mark.parametrize("size", [(2, 1, 33, 47), (1, 1, 3, 5), (1, 3, 1, 1)])
+@pytest.mark.parametrize("radius", [1, 3])
+def test_largest_around_is_max_pooling(size: tuple[int, ...], radius: int) -> None:
+    x = torch.randn(size, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.max_pool2d(x, 2 * radius + 1, 1, radius)
+    assert torch.equal(losses._largest_around(x, radius), expected)
+
+
 def test_edge_weight_marks_three_pixels_on_both_sides() -> None:
     true = torch.zeros(1, 1, 11, 40)
     true[..., 20:] = 0.5
