@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from prv2_ros.geometry.patches import PatchLayout
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.published import PublishedEngine
+from prv2_ros.inference.regions import Region
 from prv2_ros.network.checkpoint import (
     fill_strictly,
     load_model,
@@ -46,6 +48,7 @@ class Engine(Protocol):
         *,
         confidence: bool = False,
         max_latency_ms: float | None = None,
+        regions: Sequence[Region] | None = None,
         keep_tiles: bool = False,
     ) -> DepthResult:
         """Depth of an (H, W, 3) uint8 RGB image; see `DepthEngine.infer`."""

@@ -22,6 +22,7 @@ from prv2_ros.inference.compiled import compiled
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor
 from prv2_ros.inference.reference import crop_map
+from prv2_ros.inference.regions import Region
 from prv2_ros.network.align import network_focal, upsample_to
 from prv2_ros.network.coarse_features import CoarseMaps
 from prv2_ros.network.refiner_published import PublishedRefiner, resize
@@ -70,6 +71,7 @@ class PublishedEngine:
         *,
         confidence: bool = False,
         max_latency_ms: float | None = None,
+        regions: Sequence[Region] | None = None,
         keep_tiles: bool = False,
     ) -> DepthResult:
         """Estimate the depth along z of every pixel.
@@ -80,6 +82,7 @@ class PublishedEngine:
                 lens that they were trained with.
             confidence: taken for the interface; the published networks know none.
             max_latency_ms: taken for the interface; every patch is refined.
+            regions: likewise.
             keep_tiles: whether to give every patch before merging, too, at its place in the merged map.
 
         Returns:
@@ -92,7 +95,7 @@ class PublishedEngine:
 
         """
         clock = StageClock(self.device)
-        del confidence, max_latency_ms
+        del confidence, max_latency_ms, regions
         size = check_image(image_rgb)
         camera = check_camera(camera, *size, self._assumed_fov_deg)
         self.layout.check_image(*size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import time
@@ -20,6 +21,19 @@ ROOT = Path(__file__).resolve().parents[2]
 needs_weights = pytest.mark.skipif(
     not list((ROOT / "models").glob("*.safetensors")), reason="needs the packaged weights in models/"
 )
+
+
+def test_every_engine_can_be_called_as_the_node_calls_it() -> None:
+    """The node loads whichever engine a model asks for, and is itself not type-checked."""
+    from prv2_ros.inference.engine import DepthEngine
+    from prv2_ros.inference.published import PublishedEngine
+    from prv2_ros.ros.pipeline import Engine
+
+    wanted, *engines = (
+        {name: parameter.kind for name, parameter in inspect.signature(kind.infer).parameters.items()}
+        for kind in (Engine, DepthEngine, PublishedEngine)
+    )
+    assert all(wanted.items() <= engine.items() for engine in engines)
 
 
 @needs_weights
