@@ -1,0 +1,82 @@
+"""Draw the losses of training runs over time, one panel a run, from the log.jsonl that `prv2 train` leaves.
+
+    python tools/plot_training.py --run "coarse network" RUN/log.jsonl log_l1 relative -o curve.png
+
+`--run TITLE LOG FIGURE...` may be given several times. Rows are means over 50 steps as they were logged; the bold line
+is their running median over a twentieth of the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by the colour-blind, too (Okabe and Ito)
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """Rows of a log; one cut short by a stop is left out."""
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    if not rows:
+        raise ValueError(f"{path} holds no rows")
+    return rows
+
+
+def running_median(values: np.ndarray, share: float = 0.05) -> np.ndarray:
+    """Median over a window of `share` of the values, shorter at both ends, (N,)."""
+    half = max(1, round(len(values) * share / 2))
+    return np.array([np.nanmedian(values[max(0, k - half) : k + half + 1]) for k in range(len(values))])
+
+
+def draw(axes: Any, title: str, rows: list[dict[str, float]], figures: list[str]) -> None:
+    minutes = np.array([row["seconds"] for row in rows]) / 60
+    for colour, figure in zip(COLOURS, figures, strict=False):
+        values = np.array([row.get(figure, np.nan) for row in rows], float)
+        if np.isnan(values).all():
+            raise ValueError(f"no figure {figure!r} in the log; it has {', '.join(rows[0])}")
+        axes.plot(minutes, values, color=colour, alpha=0.25, linewidth=1)
+        axes.plot(minutes, running_median(values), color=colour, linewidth=2, label=figure)
+    axes.set_title(f"{title}: {rows[-1]['step']:,} steps", fontsize=10)
+    axes.set_xlabel("minutes")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", nargs="+", action="append", required=True, metavar=("TITLE", "LOG"))
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".png or .svg")
+    options = parser.parse_args(arguments)
+    try:
+        runs = [(title, read_log(Path(log)), figures) for title, log, *figures in options.run]
+        figure, panels = plt.subplots(1, len(runs), figsize=(4.2 * len(runs), 3.2), squeeze=False)
+        for axes, (title, rows, names) in zip(panels[0], runs, strict=True):
+            draw(axes, title, rows, names or ["loss"])
+    except (OSError, ValueError) as error:
+        print(f"plot_training: {error}", file=sys.stderr)
+        return 1
+    figure.tight_layout()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    part = options.output.with_name(f".part.{options.output.name}")
+    figure.savefig(part, dpi=130)
+    part.replace(options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
