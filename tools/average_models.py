@@ -1,4 +1,4 @@
-"""Average the coarse networks of two models of one architecture (model soups, arXiv 2203.05482).
+"""Average the coarse networks or the refiners of two models of one architecture (model soups, arXiv 2203.05482).
 
     python tools/average_models.py FIRST.yaml SECOND.yaml -o FOLDER --name default
 
@@ -19,15 +19,17 @@ def main() -> int:
     parser.add_argument("second")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--name", default="model")
+    parser.add_argument("--part", choices=("coarse", "refiner"), default="coarse")
     parser.add_argument("--share", type=float, default=0.5, help="weight of the first model (default: 0.5)")
     arguments = parser.parse_args()
     model = load_model(arguments.second)
-    first, second = load_model(arguments.first).coarse.state_dict(), model.coarse.state_dict()
+    part = getattr(model, arguments.part)
+    first, second = getattr(load_model(arguments.first), arguments.part).state_dict(), part.state_dict()
     mean = {
         name: (arguments.share * first[name] + (1 - arguments.share) * value if value.is_floating_point() else value)
         for name, value in second.items()
     }
-    fill_strictly(model.coarse, mean, f"mean of {arguments.first} and {arguments.second}")
+    fill_strictly(part, mean, f"mean of {arguments.first} and {arguments.second}")
     print(save_model(model, arguments.output, arguments.name))
     return 0
 
