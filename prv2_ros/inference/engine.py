@@ -109,8 +109,7 @@ class DepthEngine:
             confidence: whether to give the confidence, too.
             max_latency_ms: time (ms) after which the answer should be there; None for `config.max_latency_ms`, 0 for
                 no limit. Tiles are refined best first until it is spent, and the rest keeps the coarse depth.
-            regions: regions of interest (left, top, width, height in px), which are refined first where time is
-                limited; None for `config.regions`.
+            regions: left, top, width, height (px) of what is refined first in limited time; None for `config.regions`.
             keep_tiles: whether to give every tile as it was before blending, too.
 
         Returns:

@@ -29,7 +29,6 @@ LAUNCH_NOTE = (
     "`use_sim_time`, `log_level` and\n`use_rviz`. QoS of any topic: "
     "`qos_overrides.<topic>.<publisher|subscription>.<reliability|depth|history>`."
 )
-"""What the README says below the table."""
 
 ROS_OWN_PREFIXES = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 """Parameters that rclpy declares for every node; they are not in the table and not refused."""
@@ -92,8 +91,7 @@ TABLE: tuple[Parameter, ...] = (
         name="compile",
         default="off",
         read_only=True,
-        description="`default` lets torch compile the network, `cuda-graphs` also replays it as one launch; "
-        "the first frame of each size then takes up to minutes.",
+        description="`default` compiles the network, `cuda-graphs` also replays it; first frames then take minutes.",
         choices=("off", "default", "cuda-graphs"),
     ),
     Parameter(
@@ -144,8 +142,7 @@ TABLE: tuple[Parameter, ...] = (
         unit="ms",
         low=0.0,
         high=60000.0,
-        description="Longest time that inference may take; 0 for no limit. Tiles are refined best first until it is "
-        "spent, and the rest keeps the coarse depth.",
+        description="Longest time for inference, 0 for no limit: best tiles are refined first, the rest stays coarse.",
     ),
     Parameter(
         name="regions",
@@ -153,15 +150,13 @@ TABLE: tuple[Parameter, ...] = (
         unit="px",
         form=REGIONS_FORM,
         parse=parse_regions,
-        description="Regions of interest in the depth image, refined before all else where `max_latency_ms` "
-        "limits the time.",
+        description="Regions of interest in the depth image, refined first where `max_latency_ms` limits the time.",
     ),
     Parameter(
         name="depth_encoding",
         default="32FC1",
         choices=("32FC1", "16UC1"),
-        description="Depth image format: 32FC1 in metres (NaN invalid), or 16UC1 in millimetres "
-        "(0 invalid, ends at 65.535 m).",
+        description="Depth format: 32FC1 in metres (NaN invalid) or 16UC1 in millimetres (0 invalid, to 65.535 m).",
     ),
     Parameter(
         name="min_depth_m",
