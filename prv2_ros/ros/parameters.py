@@ -2,33 +2,18 @@
 
 Descriptors, validation, the YAML check and the README table all come from `TABLE`; nothing else in the
 package states a default, a range or a description. This file needs no ROS, so that documentation and tests
-can read the table anywhere. `python -m prv2_ros.ros.parameters` prints the README table;
-`--write README.md` puts it between the file's markers.
+can read the table anywhere.
 """
 
 from __future__ import annotations
 
-import argparse
 import difflib
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from prv2_ros.errors import ConfigError
 from prv2_ros.inference.regions import NO_REGIONS, REGIONS_FORM, parse_regions
 from prv2_ros.ros.parameter_row import Parameter, Value
-
-README_BEGIN = "<!-- parameters:begin -->"
-README_END = "<!-- parameters:end -->"
-
-LAUNCH_NOTE = (
-    "`depth.launch.py` takes `namespace`, `camera_name` (the node lives in `<namespace>/<camera_name>`), "
-    "`params_file`,\n`model`, `device`, `autostart` (these three override the file where they are given), "
-    "`use_sim_time`, `log_level` and\n`use_rviz`. QoS of any topic: "
-    "`qos_overrides.<topic>.<publisher|subscription>.<reliability|depth|history>`."
-)
 
 ROS_OWN_PREFIXES = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 """Parameters that rclpy declares for every node; they are not in the table and not refused."""
@@ -91,7 +76,8 @@ TABLE: tuple[Parameter, ...] = (
         name="compile",
         default="off",
         read_only=True,
-        description="`default` compiles the network, `cuda-graphs` also replays it; first frames then take minutes.",
+        description="`default` lets torch compile the network, `cuda-graphs` also replays it as one launch; "
+        "the first frame of each size then takes up to minutes.",
         choices=("off", "default", "cuda-graphs"),
     ),
     Parameter(
@@ -142,7 +128,8 @@ TABLE: tuple[Parameter, ...] = (
         unit="ms",
         low=0.0,
         high=60000.0,
-        description="Longest time for inference, 0 for no limit: best tiles are refined first, the rest stays coarse.",
+        description="Longest time that inference may take; 0 for no limit. Tiles are refined best first until it is "
+        "spent, and the rest keeps the coarse depth.",
     ),
     Parameter(
         name="regions",
@@ -156,7 +143,8 @@ TABLE: tuple[Parameter, ...] = (
         name="depth_encoding",
         default="32FC1",
         choices=("32FC1", "16UC1"),
-        description="Depth format: 32FC1 in metres (NaN invalid) or 16UC1 in millimetres (0 invalid, to 65.535 m).",
+        description="Depth image format: 32FC1 in metres (NaN invalid), or 16UC1 in millimetres "
+        "(0 invalid, ends at 65.535 m).",
     ),
     Parameter(
         name="min_depth_m",
@@ -246,55 +234,3 @@ def resolve(values: Mapping[str, object], base: Settings | None = None) -> Setti
         if low_m >= high_m:
             raise ConfigError(f"parameter {low} = {low_m} m: must be below {high} = {high_m} m")
     return settings
-
-
-def markdown_table() -> str:
-    """Return the README table, one row for each parameter."""
-    lines = [
-        "| Parameter | Type | Default | Unit | Allowed | Live | Description |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in TABLE:
-        default = str(row.default).lower() if isinstance(row.default, bool) else str(row.default)
-        live = "no" if row.read_only else "yes"
-        lines.append(
-            f"| `{row.name}` | {row.kind} | `{default}` | {row.unit} | {row.allowed} | {live} | {row.description} |"
-        )
-    return "\n".join([*lines, "", LAUNCH_NOTE])
-
-
-def write_table(path: Path) -> None:
-    """Replace what stands between the markers of `path` by the table; the file is written whole or not at all.
-
-    Raises:
-        ConfigError: a marker is missing.
-
-    """
-    text = path.read_text(encoding="utf-8")
-    if text.count(README_BEGIN) != 1 or text.count(README_END) != 1:
-        raise ConfigError(f"{path}: needs the markers {README_BEGIN} and {README_END}, once each")
-    head, _, rest = text.partition(README_BEGIN)
-    tail = rest.partition(README_END)[2]
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    temporary.write_text(f"{head}{README_BEGIN}\n{markdown_table()}\n{README_END}{tail}", encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Print the table, or write it into a file; exit code 1 with one line on an error."""
-    parser = argparse.ArgumentParser(description="Print the node's parameter table as Markdown.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the file's markers")
-    options = parser.parse_args(arguments)
-    if options.write is None:
-        print(markdown_table())
-        return 0
-    try:
-        write_table(options.write)
-    except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from prv2_ros.errors import ConfigError
-from prv2_ros.ros import parameters
-from prv2_ros.ros.parameters import BY_NAME, TABLE, Settings, markdown_table, resolve, write_table
+from prv2_ros.ros import parameter_readme, parameters
+from prv2_ros.ros.parameter_readme import markdown_table, write_table
+from prv2_ros.ros.parameters import BY_NAME, TABLE, Settings, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 ROS_FOLDER = ROOT / "prv2_ros" / "ros"
@@ -103,20 +104,20 @@ def flat(tree: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:
 
 def test_readme_has_the_table_of_the_code() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    between = text.split(parameters.README_BEGIN)[1].split(parameters.README_END)[0]
-    assert between.strip() == markdown_table(), "run: python -m prv2_ros.ros.parameters --write README.md"
+    between = text.split(parameter_readme.README_BEGIN)[1].split(parameter_readme.README_END)[0]
+    assert between.strip() == markdown_table(), "run: python -m prv2_ros.ros.parameter_readme --write README.md"
 
 
 def test_table_is_written_between_the_markers(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
-    path.write_text(f"before\n{parameters.README_BEGIN}\nold\n{parameters.README_END}\nafter\n")
+    path.write_text(f"before\n{parameter_readme.README_BEGIN}\nold\n{parameter_readme.README_END}\nafter\n")
     write_table(path)
     lines = path.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
     assert sum(line.startswith("| `") for line in lines) == len(TABLE)
     assert "old" not in lines
     path.write_text("no markers")
-    assert parameters.main(["--write", str(path)]) == 1
+    assert parameter_readme.main(["--write", str(path)]) == 1
     assert path.read_text() == "no markers"
 
 

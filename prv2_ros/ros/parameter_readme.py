@@ -1,0 +1,76 @@
+"""The parameter table as the README shows it.
+
+`python -m prv2_ros.ros.parameter_readme` prints it; `--write README.md` puts it between the file's markers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from prv2_ros.errors import ConfigError, StorageError
+from prv2_ros.files import whole_file
+from prv2_ros.ros.parameters import TABLE
+
+README_BEGIN = "<!-- parameters:begin -->"
+README_END = "<!-- parameters:end -->"
+
+LAUNCH_NOTE = (
+    "`depth.launch.py` takes `namespace`, `camera_name` (the node lives in `<namespace>/<camera_name>`), "
+    "`params_file`,\n`model`, `device`, `autostart` (these three override the file where they are given), "
+    "`use_sim_time`, `log_level` and\n`use_rviz`. QoS of any topic: "
+    "`qos_overrides.<topic>.<publisher|subscription>.<reliability|depth|history>`."
+)
+"""What the README says below the table."""
+
+
+def markdown_table() -> str:
+    """Return the README table, one row for each parameter."""
+    lines = [
+        "| Parameter | Type | Default | Unit | Allowed | Live | Description |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in TABLE:
+        default = str(row.default).lower() if isinstance(row.default, bool) else str(row.default)
+        live = "no" if row.read_only else "yes"
+        lines.append(
+            f"| `{row.name}` | {row.kind} | `{default}` | {row.unit} | {row.allowed} | {live} | {row.description} |"
+        )
+    return "\n".join([*lines, "", LAUNCH_NOTE])
+
+
+def write_table(path: Path) -> None:
+    """Replace what stands between the markers of `path` by the table; the file is written whole or not at all.
+
+    Raises:
+        ConfigError: a marker is missing.
+
+    """
+    text = path.read_text(encoding="utf-8")
+    if text.count(README_BEGIN) != 1 or text.count(README_END) != 1:
+        raise ConfigError(f"{path}: needs the markers {README_BEGIN} and {README_END}, once each")
+    head, _, rest = text.partition(README_BEGIN)
+    tail = rest.partition(README_END)[2]
+    with whole_file(path) as file:
+        file.write(f"{head}{README_BEGIN}\n{markdown_table()}\n{README_END}{tail}".encode())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table, or write it into a file; exit code 1 with one line on an error."""
+    parser = argparse.ArgumentParser(description="Print the node's parameter table as Markdown.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the file's markers")
+    options = parser.parse_args(arguments)
+    if options.write is None:
+        print(markdown_table())
+        return 0
+    try:
+        write_table(options.write)
+    except (ConfigError, StorageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
