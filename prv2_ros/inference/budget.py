@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prv2_ros.geometry.tiles import Tile, TileGrid
-from prv2_ros.inference.regions import Region
+from prv2_ros.inference.regions import Region, check_region
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
 
@@ -61,7 +61,12 @@ def rank_tiles(
         gain_hw: gain a cell, over the whole image.
         regions: regions of interest; parts outside the image count for nothing.
 
+    Raises:
+        ConfigError: a region of other than four numbers, or an empty one.
+
     """
+    for region in regions:
+        check_region(region)
     rows, columns = gain_hw.shape
     total = F.pad(gain_hw.double().cumsum(0).cumsum(1), (1, 0, 1, 0)).cpu()  # summed-area table
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prv2_ros.errors import ConfigError
 from prv2_ros.geometry.tiles import tile_grid
 from prv2_ros.inference.budget import CostModel, gain_map, rank_tiles
 from prv2_ros.network.coarse_lite import CoarseOutput
@@ -71,3 +73,9 @@ def test_an_edge_gains_and_an_unsure_one_gains_more() -> None:
     columns = gain_map(coarse).mean(0)
     assert (columns[[0, 7, 15]] < 1e-6).all()
     assert columns[11:13].max() > 1.5 * columns[3:5].max() > 0.1
+
+
+@pytest.mark.parametrize("region", [(1, 2, 3), (0, 0, 0, 5)])
+def test_a_region_that_is_none_is_named(region: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"region \(.*expected left, top, width and height"):
+        rank_tiles(GRID, (480, 640), torch.ones(60, 80), [region])  # type: ignore[list-item]
