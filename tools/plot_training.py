@@ -2,8 +2,8 @@
 
     python tools/plot_training.py --run "coarse network" RUN/log.jsonl log_l1 relative -o curve.png
 
-`--run TITLE LOG FIGURE...` may be given several times. Rows are means over 50 steps as they were logged; the bold line
-is their running median over a twentieth of the run.
+`--run TITLE LOG FIGURE...` may be given several times. A row of the log holds running means over the last 50 steps or
+so; the bold line is the median of the rows over a twentieth of the run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ import numpy as np
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from scipy.ndimage import median_filter
+
+from prv2_ros.errors import StorageError
+from prv2_ros.files import whole_file
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by the colour-blind, too (Okabe and Ito)
 
@@ -36,20 +40,15 @@ def read_log(path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def running_median(values: np.ndarray, share: float = 0.05) -> np.ndarray:
-    """Median over a window of `share` of the values, shorter at both ends, (N,)."""
-    half = max(1, round(len(values) * share / 2))
-    return np.array([np.nanmedian(values[max(0, k - half) : k + half + 1]) for k in range(len(values))])
-
-
 def draw(axes: Any, title: str, rows: list[dict[str, float]], figures: list[str]) -> None:
     minutes = np.array([row["seconds"] for row in rows]) / 60
+    window = 2 * max(1, round(len(rows) / 40)) + 1
     for colour, figure in zip(COLOURS, figures, strict=False):
         values = np.array([row.get(figure, np.nan) for row in rows], float)
-        if np.isnan(values).all():
+        if np.isnan(values).any():
             raise ValueError(f"no figure {figure!r} in the log; it has {', '.join(rows[0])}")
         axes.plot(minutes, values, color=colour, alpha=0.25, linewidth=1)
-        axes.plot(minutes, running_median(values), color=colour, linewidth=2, label=figure)
+        axes.plot(minutes, median_filter(values, window, mode="nearest"), color=colour, linewidth=2, label=figure)
     axes.set_title(f"{title}: {rows[-1]['step']:,} steps", fontsize=10)
     axes.set_xlabel("minutes")
     axes.set_ylim(bottom=0)
@@ -67,14 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
         figure, panels = plt.subplots(1, len(runs), figsize=(4.2 * len(runs), 3.2), squeeze=False)
         for axes, (title, rows, names) in zip(panels[0], runs, strict=True):
             draw(axes, title, rows, names or ["loss"])
-    except (OSError, ValueError) as error:
+        figure.tight_layout()
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(options.output) as file:
+            figure.savefig(file, dpi=130, format=options.output.suffix.lstrip("."))
+    except (OSError, StorageError, ValueError) as error:
         print(f"plot_training: {error}", file=sys.stderr)
         return 1
-    figure.tight_layout()
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    part = options.output.with_name(f".part.{options.output.name}")
-    figure.savefig(part, dpi=130)
-    part.replace(options.output)
     return 0
 
 

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
@@ -27,14 +26,6 @@ def test_two_runs_become_one_picture(tmp_path: Path) -> None:
     assert picture.shape[1] > 2 * picture.shape[0]
     assert picture.std() > 5
     assert [path.name for path in output.parent.iterdir()] == ["curve.png"]
-
-
-def test_running_median_ignores_a_spike_and_keeps_the_ends() -> None:
-    values = np.linspace(2, 1, 40)
-    spiked = values.copy()
-    spiked[20] = 50
-    found = plot_training.running_median(spiked, 0.1)
-    assert found == pytest.approx(values, abs=0.06)
 
 
 @pytest.mark.parametrize(("figure", "message"), [("nll", "no figure 'nll'"), ("loss", "log.jsonl")])
