@@ -2,37 +2,37 @@
 
 `python tools/render_frames.py OUT --start 2000 --scenes 10 --views 6` writes per frame NNNNN.jpg, NNNNN_depth.png
 (uint16; depth_m = 0.1 * 1.00018 ** value along the optical axis, 0 = sky) and NNNNN.json (intrinsics in px, kind),
-NNNNN being seed * 100 + view. Everything follows from the scene seed. Needs bpy 4.5 (CPython 3.11) and OpenCV.
-Finished frames are kept.
+NNNNN being seed * 100 + view. `--tiles K` adds K tiles of 256 px a frame, NNNNN-0 and on, at 1.25 to 4 times the
+frame's resolution where its depth has edges. Everything follows from the scene seed. Needs bpy 4.5 (CPython 3.11) and
+OpenCV. Finished frames are kept.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import random
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 import bpy
-import cv2
 import numpy as np
 from mathutils import Euler, Vector
 
 sys.path.insert(0, str(Path(__file__).parent))
 from blender_halls import garage, hall, tabletop
 from blender_materials import add_sky, make
+from blender_output import FAR_M, shoot, write
 from blender_parts import Builder
 from blender_scenes import Layout, room
 from blender_streets import street, yard
+from blender_tiles import add_tiles
 
-LOG_STEP = math.log(1.00018)
-FAR_M = 500.0
 KINDS = {"room": room, "garage": garage, "street": street, "tabletop": tabletop, "hall": hall, "yard": yard}
 ORDER = (
     "street",
@@ -117,32 +117,6 @@ def place(camera: bpy.types.Object, layout: Layout, rng: random.Random, aspect: 
     return fov
 
 
-def read_exr(path: Path, width: int, height: int) -> np.ndarray:
-    """Float32 (height, width, 4), top row first."""
-    image = bpy.data.images.load(str(path))
-    pixels = np.empty(width * height * 4, np.float32)
-    image.pixels.foreach_get(pixels)
-    bpy.data.images.remove(image)
-    path.unlink()
-    return pixels.reshape(height, width, 4)[::-1]
-
-
-def expose(linear: np.ndarray, rng: random.Random) -> None:
-    """View transform and exposure about the picture's mean brightness, a bit over or under at random."""
-    view = bpy.context.scene.view_settings
-    view.view_transform = rng.choice(["AgX", "Filmic", "Standard"])
-    level = float(np.exp(np.log(linear[..., :3].mean(2) + 1e-4).mean()))
-    aim = {"AgX": 0.16, "Filmic": 0.16, "Standard": 0.2}[view.view_transform]
-    view.exposure = max(-9.0, min(9.0, math.log2(aim / level) + rng.gauss(0, 0.55)))
-
-
-def encode(depth: np.ndarray) -> np.ndarray:
-    """Logarithmic uint16 code, 0 for sky."""
-    valid = (depth > 0.02) & (depth < FAR_M)
-    code = np.round(np.log(np.clip(depth, 0.1, None) / 0.1) / LOG_STEP)
-    return np.where(valid, np.clip(code, 1, 65535), 0).astype(np.uint16)
-
-
 def relight(layout: Layout, base: list[float], rng: random.Random) -> None:
     """Changes the lamps' powers for one view."""
     gain = math.exp(rng.gauss(0, 0.5))
@@ -150,18 +124,42 @@ def relight(layout: Layout, base: list[float], rng: random.Random) -> None:
         lamp.data.energy = power * gain * rng.choice([1, 1, 1, 0.1])
 
 
-def write(out: Path, name: str, image: np.ndarray, depth: np.ndarray, meta: dict[str, object]) -> None:
-    """Writes the three files whole; the picture last, so that it marks a finished frame."""
-    packed = cv2.imencode(".png", encode(depth), [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].tobytes()
-    quality = 75 + int(name) * 7919 % 21
-    photo = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    for suffix, content in (("_depth.png", packed), (".json", json.dumps(meta).encode()), (".jpg", photo)):
-        part = out / f".{name}{suffix}.part"
-        part.write_bytes(content)
-        os.replace(part, out / f"{name}{suffix}")
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A scene that stands ready in Blender, and where its frames go."""
+
+    seed: int
+    kind: str
+    layout: Layout
+    lamps: list[float]
+    """Power of each lamp as built."""
+
+    camera: bpy.types.Object
+    width: int
+    height: int
+    folder: Path
+    """Where Blender leaves what it renders."""
 
 
-def views(seed: int, args: argparse.Namespace, log: TextIO) -> None:
+def render_view(stage: Stage, view: int, out: Path, tiles: int) -> bool:
+    """Renders one view, its tiles first; false where it shows little but what is too near."""
+    seed, width, height = stage.seed, stage.width, stage.height
+    rng = random.Random(seed * 1000 + view)
+    fov = place(stage.camera, stage.layout, rng, width / height)
+    relight(stage.layout, stage.lamps, rng)
+    image, depth = shoot(stage.folder, width, height, rng)
+    if np.median(depth) < 0.25 or (depth < 0.2).mean() > 0.3:
+        return False
+    f = width / 2 / math.tan(math.radians(fov) / 2)
+    meta = {"seed": seed, "kind": stage.kind, "width": width, "height": height}
+    meta |= {"fx": f, "fy": f, "cx": width / 2 - 0.5, "cy": height / 2 - 0.5}
+    name = f"{seed * 100 + view:05d}"
+    add_tiles(out, name, tiles, depth, meta, stage.folder, random.Random(seed * 1000 + view + 500))
+    write(out, name, image, depth, meta)
+    return True
+
+
+def render_scene(seed: int, args: argparse.Namespace, log: TextIO) -> None:
     """Builds one scene and renders its missing views; one line to `log`."""
     done = args.out / f".scene{seed}"
     if done.exists():
@@ -169,45 +167,24 @@ def views(seed: int, args: argparse.Namespace, log: TextIO) -> None:
     start = time.time()
     kind = args.kind or ORDER[seed % len(ORDER)]
     layout = build(seed, kind)
-    base = [lamp.data.energy for lamp in layout.lamps]
-    setup = random.Random(seed * 7 + 1)
     width = args.width_max
-    height = round(width / setup.choice([16 / 9, 4 / 3, 1.5, 16 / 9]) / 2) * 2
-    kept = 0
+    height = round(width / random.Random(seed * 7 + 1).choice([16 / 9, 4 / 3, 1.5, 16 / 9]) / 2) * 2
+    missing = [view for view in range(args.views) if not (args.out / f"{seed * 100 + view:05d}.jpg").exists()]
     with tempfile.TemporaryDirectory() as folder:
-        camera = prepare(width, height, args.samples, args.threads, folder)
+        stage = Stage(
+            seed=seed,
+            kind=kind,
+            layout=layout,
+            lamps=[lamp.data.energy for lamp in layout.lamps],
+            camera=prepare(width, height, args.samples, args.threads, folder),
+            width=width,
+            height=height,
+            folder=Path(folder),
+        )
         built = time.time() - start
-        for view in range(args.views):
-            name = f"{seed * 100 + view:05d}"
-            if (args.out / f"{name}.jpg").exists():
-                continue
-            rng = random.Random(seed * 1000 + view)
-            fov = place(camera, layout, rng, width / height)
-            relight(layout, base, rng)
-            bpy.ops.render.render()
-            depth = read_exr(next(Path(folder).glob("depth*.exr")), width, height)[..., 0]
-            expose(read_exr(next(Path(folder).glob("linear*.exr")), width, height), rng)
-            if np.median(depth) < 0.25 or (depth < 0.2).mean() > 0.3:
-                continue
-            shown = Path(folder) / "shown.png"
-            bpy.context.scene.render.image_settings.file_format = "PNG"
-            bpy.data.images["Render Result"].save_render(str(shown))
-            f = width / 2 / math.tan(math.radians(fov) / 2)
-            meta = {
-                "seed": seed,
-                "kind": kind,
-                "width": width,
-                "height": height,
-                "fx": f,
-                "fy": f,
-                "cx": width / 2 - 0.5,
-                "cy": height / 2 - 0.5,
-            }
-            write(args.out, name, cv2.imread(str(shown)), depth, meta)
-            kept += 1
+        kept = sum(render_view(stage, view, args.out, args.tiles) for view in missing)
     done.touch()
-    spent = time.time() - start
-    each = spent / max(kept, 1)
+    each = (time.time() - start) / max(kept, 1)
     line = f"scene {seed} {kind}: {kept} frames, built in {built:.1f} s, {each:.1f} s a frame"
     print(time.strftime("%H:%M:%S"), line, file=log, flush=True)
 
@@ -220,6 +197,7 @@ def main() -> None:
     p.add_argument("--scenes", type=int, default=4)
     p.add_argument("--views", type=int, default=6)
     p.add_argument("--width-max", type=int, default=480, help="picture width in px")
+    p.add_argument("--tiles", type=int, default=0, help="native tiles a frame, for the refiner")
     p.add_argument("--samples", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--kind", choices=sorted(KINDS))
@@ -229,7 +207,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Blender prints a line per sample
     for seed in range(args.start, args.start + args.scenes):
         try:
-            views(seed, args, log)
+            render_scene(seed, args, log)
         except (RuntimeError, ValueError, IndexError, OSError, StopIteration) as error:
             print(f"scene {seed} dropped: {error!r}", file=log, flush=True)
 
