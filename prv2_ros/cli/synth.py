@@ -30,6 +30,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--kind", default=None, help="one kind of scene instead of the mixture")
     parser.add_argument("--drive", action="store_true", help="frames along one street instead of a scene each")
     parser.add_argument("--tiles", action="store_true", help="overviews with native tiles, for the refiner")
+    parser.add_argument(
+        "--tile-scale", type=float, help="resolution of the tiles over the overview's (default: 1 to 6 by seed)"
+    )
+    parser.add_argument("--tiles-anywhere", action="store_true", help="tiles at random places instead of at edges")
     parser.add_argument("--device", default="cpu", help="where to render (default cpu)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.set_defaults(func=run)
@@ -42,6 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.tiles and (args.bag or args.drive):
         raise InputError("--tiles: a folder of separate scenes only, without --bag and --drive")
+    if not args.tiles and (args.tile_scale or args.tiles_anywhere):
+        raise InputError("--tile-scale and --tiles-anywhere say how tiles are drawn: give --tiles, too")
+    if args.tile_scale is not None and not 1 <= args.tile_scale <= 16:
+        raise InputError(f"--tile-scale {args.tile_scale:g}: give 1 to 16")
     torch.set_num_threads(args.threads)
     if args.bag:
         return _write_bag(args)
@@ -56,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
         if args.tiles:
             from prv2_ros.data import tiles
 
-            tiles.write_tile_scene(args.output, tiles.render(seed, device=args.device))
+            scene = tiles.render(seed, scale=args.tile_scale, anywhere=args.tiles_anywhere, device=args.device)
+            tiles.write_tile_scene(args.output, scene)
         else:
             _write_frame(args.output, f"{seed:08d}", _frame(seed, args))
     return 0

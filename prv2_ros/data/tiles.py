@@ -48,14 +48,27 @@ class TileScene:
         ]
 
 
-def render(seed: int, count: int = 3, *, device: str = "cpu") -> TileScene:
-    """Render the overview of a seed and `count` tiles of `TILE_PX` where its depth has the most edges."""
+def render(
+    seed: int, count: int = 3, *, scale: float | None = None, anywhere: bool = False, device: str = "cpu"
+) -> TileScene:
+    """Render the overview of a seed and `count` tiles of `TILE_PX`.
+
+    Args:
+        seed: of the scene.
+        count: number of tiles.
+        scale: native size over the overview's, 1 at least; None draws one of `SCALES`.
+        anywhere: whether tiles lie just anywhere, as what is measured on them needs it, or where depth has the most
+            edges, of which a refiner learns most.
+        device: where to render.
+
+    """
     scene, fov_deg = scene_of(seed)
     rng = np.random.default_rng([seed, 3])
     effects = SensorEffects.random(rng)
     width, height = OVERVIEWS[seed % len(OVERVIEWS)]
     camera = CameraModel.from_fov(width, height, fov_deg)
-    scale = float(rng.choice(SCALES))
+    drawn = float(rng.choice(SCALES))
+    scale = drawn if scale is None else scale
     shrunk = _shrunk(effects, scale)
     linear, depth_m = trace(scene, camera, device=device)
     metered = meter(linear, shrunk)
@@ -64,7 +77,7 @@ def render(seed: int, count: int = 3, *, device: str = "cpu") -> TileScene:
     whole = camera.resized(round(width * scale), round(height * scale))
     tiles = []
     for k in range(count):
-        x, y = _busy_corner(scene, whole, rng)
+        x, y = _random_corner(whole, rng) if anywhere else _busy_corner(scene, whole, rng)
         cut = whole.cropped(x, y, TILE_PX, TILE_PX)
         linear, depth_m = trace(scene, cut, device=device)
         # The overview's exposure: a tile is a part of that picture, as dark or bright as it happens to be there.
@@ -85,12 +98,18 @@ def _shrunk(effects: SensorEffects, scale: float) -> SensorEffects:
     )
 
 
+def _random_corner(whole: CameraModel, rng: np.random.Generator) -> tuple[int, int]:
+    """Top left pixel of a tile anywhere in the picture."""
+    x = int(rng.integers(0, whole.width - TILE_PX + 1))
+    y = int(rng.integers(0, whole.height - TILE_PX + 1))
+    return x, y
+
+
 def _busy_corner(scene: object, whole: CameraModel, rng: np.random.Generator) -> tuple[int, int]:
     """Top left pixel of the one of four random tiles with the most depth edges, judged on a few rays."""
     best, corner = -1.0, (0, 0)
     for _ in range(4):
-        x = int(rng.integers(0, whole.width - TILE_PX + 1))
-        y = int(rng.integers(0, whole.height - TILE_PX + 1))
+        x, y = _random_corner(whole, rng)
         small = whole.cropped(x, y, TILE_PX, TILE_PX).resized(32, 32)
         pinhole = Pinhole(width=32, height=32, fx=small.fx, fy=small.fy, cx=small.cx, cy=small.cy)
         with torch.inference_mode():

@@ -75,6 +75,8 @@ def test_a_bag_is_written_whole_or_not_at_all(
         (["--size", "48by32"], "'48by32': expected WIDTHxHEIGHT"),
         (["--kind", "submarine", *SIZE], "'submarine': expected one of room"),
         (["--tiles", "--drive"], "--tiles: a folder of separate scenes only"),
+        (["--tiles-anywhere"], "say how tiles are drawn: give --tiles, too"),
+        (["--tiles", "--tile-scale", "0.5"], "--tile-scale 0.5: give 1 to 16"),
         (["--drive", "--kind", "room"], "a drive goes along a street"),
     ],
 )

@@ -43,6 +43,16 @@ def test_overview_of_a_small_camera_is_its_picture_and_that_of_a_large_one_is_sh
     assert third.contrast == 1.1
 
 
+def test_scale_and_place_of_tiles_can_be_told(scene: tiles.TileScene) -> None:
+    whole = tiles.render(4, count=3, scale=3.0, anywhere=True)
+    np.testing.assert_array_equal(whole.overview.depth_m, scene.overview.depth_m)
+    assert whole.native_hw() == tuple(3 * side for side in whole.overview.depth_m.shape)
+    height, width = whole.native_hw()
+    boxes = whole.boxes_xywh()
+    assert all(0 <= x <= width - tiles.TILE_PX and 0 <= y <= height - tiles.TILE_PX for x, y, _, _ in boxes)
+    assert boxes != tiles.render(4, count=3, scale=3.0).boxes_xywh()
+
+
 def test_scene_survives_the_folder(scene: tiles.TileScene, tmp_path: Path) -> None:
     tiles.write_tile_scene(tmp_path, scene)
     path = next(p for p in list_frames(tmp_path) if "-" not in p.stem)
