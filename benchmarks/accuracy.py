@@ -27,8 +27,9 @@ from tqdm import tqdm
 from prv2_ros.errors import InputError, Prv2Error
 from prv2_ros.evaluation import frames
 from prv2_ros.evaluation.calibration import Counts, calibrate, calibration_counts, merge_counts
+from prv2_ros.evaluation.ceiling import with_perfect_edges
 from prv2_ros.evaluation.floors import floors
-from prv2_ros.evaluation.frames import TruthFrame
+from prv2_ros.evaluation.frames import TruthFrame, is_dense
 from prv2_ros.evaluation.report import Depths, markdown, score_constant, score_truth, summarise
 from prv2_ros.geometry.camera import CameraModel
 
@@ -88,9 +89,10 @@ def synthetic_frames(count: int, width: int, height: int) -> Iterator[TruthFrame
 def score_set(
     set_frames: Iterable[TruthFrame], predict: Predictor, *, max_depth_m: float, progress: tqdm[Any] | None = None
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Score every frame beside its floors; then the constant of the set, the median of its frames' medians.
+    """Score every frame beside its floors, and the constant of the set: the median of its frames' medians.
 
-    Gives the rows, and the calibration of the confidence over all frames (empty where there is none).
+    Where the truth is dense, `coarse with perfect edges` is what sharpening alone could make of the coarse depth. Gives
+    the rows, and the calibration of the confidence over all frames (empty where there is none).
     """
     rows: list[dict[str, Any]] = []
     counts: list[Counts] = []
@@ -102,6 +104,9 @@ def score_set(
             counts.append(calibration_counts(depths["refined"], frame.truth_m, confidence))
         scores = score_truth(frame.truth_m, depths, max_depth_m=max_depth_m)
         scores |= score_truth(frame.truth_m, floors(frame.truth_m), max_depth_m=max_depth_m)
+        if "coarse" in depths and is_dense(frame.truth_m):
+            sharp = {"coarse with perfect edges": with_perfect_edges(depths["coarse"], frame.truth_m)}
+            scores |= score_truth(frame.truth_m, sharp, max_depth_m=max_depth_m)
         rows.append({"name": frame.name, "kind": frame.kind, "scores": scores})
         truths_m.append(frame.truth_m)
         if progress is not None:
