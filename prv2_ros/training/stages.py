@@ -33,9 +33,8 @@ _NO_LOG_DEPTH = 1.6
 
 def coarse_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
     """Loss of the coarse network on whole images: metric log depth, shape, gradients, sky."""
-    truth = batch["log_depth"]
     coarse = model.predict_coarse(_unit(batch["image"]), batch["f_px"])
-    log_pred = coarse.log_depth_B1hw
+    log_pred, truth = (_thinned(x, config.loss_stride) for x in (coarse.log_depth_B1hw, batch["log_depth"]))
     metric, shape = losses.log_l1(log_pred, truth), losses.scale_invariant(log_pred, truth)
     edges, sky = losses.gradient(log_pred, truth), losses.sky(log_pred, truth)
     total = (1 - config.relative) * metric + 0.5 * shape + 0.5 * edges + 0.2 * sky
@@ -47,6 +46,11 @@ def coarse_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS
         figures["nll"] = _likelihood(log_pred, truth, coarse.log_scale_B1hw)
         total = total + config.likelihood * figures["nll"]
     return total, _detached(figures)
+
+
+def _thinned(map_B1HW: Tensor, stride: int) -> Tensor:
+    """Every `stride`-th pixel of every `stride`-th row."""
+    return map_B1HW[..., stride // 2 :: stride, stride // 2 :: stride] if stride > 1 else map_B1HW
 
 
 def noise_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:

@@ -30,6 +30,7 @@ def test_overrides_win_and_none_is_no_override(tmp_path: Path) -> None:
         ("accumulate: 3\ncheckpoint_every: 10", "accumulate 3.*divide checkpoint_every 10"),
         ("sizes: [[100, 96]]", "100x96.*multiples of 32"),
         ("data: [a]\ndata_shares: [1, 2]", "2 data_shares for 1"),
+        ("loss_stride: 3", "loss_stride 3: must be 1, 2 or 4"),
         ("relative: 1.5", "relative 1.5: must be from 0 to 1"),
         ("accumulate: 2\ncheckpoint_every: 10\nsteps: 5", "accumulate 2.*divide.*steps 5"),
         ("patch: [100, 96]", "100x96.*multiples of 32"),

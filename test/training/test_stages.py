@@ -116,6 +116,22 @@ def test_likelihood_beside_depth_trains_the_scale_and_leaves_the_depth(tile_scen
         torch.testing.assert_close(gradients[1.0][name], gradient)
 
 
+def test_pixels_between_strides_do_not_count(frames: Path) -> None:
+    config = _config("coarse", frames, loss_stride=2)
+    batch, model = next(iter(Feed(config))), small_model().eval()
+    truth = batch["log_depth"]
+    counted = torch.zeros_like(truth, dtype=torch.bool)
+    counted[..., 1::2, 1::2] = True
+
+    def metric(log_depth: Tensor, stride: int) -> float:
+        changes = _config("coarse", frames, loss_stride=stride)
+        return float(STEPS["coarse"](model, {**batch, "log_depth": log_depth}, changes)[1]["log_l1"])
+
+    assert metric(torch.where(counted, truth, torch.nan), 2) == metric(truth, 2)
+    assert metric(torch.where(counted, truth, torch.nan), 1) == pytest.approx(metric(truth, 2), rel=1e-5)
+    assert metric(torch.where(counted, truth + 1, truth), 2) != pytest.approx(metric(truth, 2), rel=0.05)
+
+
 def test_relative_is_a_share_of_the_coarse_networks_metric_loss(frames: Path) -> None:
     totals, figures = {}, {}
     for share in (0.0, 0.25, 1.0):
