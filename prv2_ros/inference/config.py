@@ -9,6 +9,8 @@ from prv2_ros.errors import ConfigError
 from prv2_ros.geometry.tiles import MULTIPLE_PX
 from prv2_ros.inference.regions import Region, check_region
 
+_WIDEST_CELLS = 32
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineConfig:
@@ -39,6 +41,10 @@ class EngineConfig:
     regions: tuple[Region, ...] = ()
     """Regions of interest (left, top, width, height in px), refined first where time is limited."""
 
+    wide_cells: float = 3.0
+    """Changes of the refiner that are smoother than this (standard deviation, in cells of the coarse map) are left out;
+    0 keeps them. 3 cells are 45 px of a 1920x1080 image. What is wide is the coarse network's matter."""
+
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
 
@@ -62,6 +68,8 @@ class EngineConfig:
             )
         if not 0 <= self.max_latency_ms < math.inf:
             raise ConfigError(f"max_latency_ms = {self.max_latency_ms}: must be 0 (no limit) or a time in milliseconds")
+        if not 0 <= self.wide_cells <= _WIDEST_CELLS:
+            raise ConfigError(f"wide_cells = {self.wide_cells}: must lie between 0 (off) and {_WIDEST_CELLS}")
         for region in self.regions:
             check_region(region)
         if self.tile_batch < 0:

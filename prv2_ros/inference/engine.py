@@ -130,13 +130,15 @@ class DepthEngine:
             f_px = network_focal(camera.fx, camera.fy, (height, width), size_hw)
             clock.lap("preprocess")
             coarse = self._coarse(network_13hw, f_px)
-            maps = ImageMaps(coarse, (height, width), scale=confidence, keep_tiles=keep_tiles)
-            clock.lap("coarse")
             limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
+            maps = ImageMaps(coarse, (height, width), scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
+            clock.lap("coarse")
             grid = self._grid(height, width)
             order = self._order(grid, coarse, (height, width), limit_ms, regions)
             refined = self._refine(image_13HW, coarse, maps, grid, order, clock, limit_ms)
             clock.lap("refine")
+            if refined and self.config.wide_cells:
+                maps.leave_out_wide_changes(self.config.wide_cells)
             result = DepthResult(
                 depth_m=self._metres(maps.log_depth_HW),
                 coarse_depth_m=self._metres(maps.log_coarse_HW),

@@ -19,6 +19,8 @@ from prv2_ros.inference.config import EngineConfig
         ({"max_tile_px": 96}, "max_tile_px = 96: .*at least 128"),
         ({"max_tile_px": 256, "overlap_px": 65}, r"overlap_px = 65: .*a quarter of max_tile_px \(64\)"),
         ({"overlap_px": -1}, "overlap_px = -1"),
+        ({"wide_cells": -0.5}, r"wide_cells = -0.5: must lie between 0 \(off\) and 32"),
+        ({"wide_cells": math.nan}, "wide_cells = nan"),
         ({"tile_batch": -2}, "tile_batch = -2: must be 0"),
     ],
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
+import torch
 from engine_pictures import picture, small_model
 
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
+from prv2_ros.inference.wide import wide_part
 
-SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf)
+SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf, wide_cells=0)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,27 @@ def test_with_time_for_some_tiles_the_rest_keeps_the_coarse_depth():
     # Where tiles stand alone a pixel is either refined as ever or not at all; between, they fade into each other.
     alone = same | np.isclose(part.depth_m, whole.depth_m, rtol=1e-4)
     assert alone.mean() > 0.6
+
+
+def test_what_is_wide_is_left_out_of_refined_tiles_alone():
+    config = dataclasses.replace(SMALL_TILES, wide_cells=2.0)
+    engine = DepthEngine(small_model(refines=True), device="cpu", config=config)
+    image = picture(300, 400)
+    coarse = engine.infer(image, max_latency_ms=1e-6)  # tries one tile, and knows its cost
+    tile_ms = engine._costs.predict(("tile", 128, 128))
+    before_ms = coarse.timings_ms["preprocess"] + coarse.timings_ms["coarse"] + coarse.timings_ms["postprocess"]
+    part = engine.infer(image, max_latency_ms=before_ms + 6 * tile_ms)
+    assert 0 < part.refined_share < 1
+    same = np.isclose(part.depth_m, part.coarse_depth_m, rtol=1e-6)
+    assert 0.05 < same.mean() < 0.95
+    plain = DepthEngine(small_model(refines=True), device="cpu", config=SMALL_TILES).infer(image)
+    whole = engine.infer(image, max_latency_ms=1e6)
+    np.testing.assert_allclose(whole.depth_m, engine.infer(image).depth_m, rtol=1e-4)
+    change, kept = (np.log(r.depth_m / r.coarse_depth_m) for r in (plain, whole))
+    cells = tuple(n // 4 for n in engine._model.network_size(400, 300))
+    expected = change - wide_part(torch.from_numpy(change), cells, 2.0).numpy()
+    np.testing.assert_allclose(kept, expected, atol=1e-4)
+    assert np.abs(kept - change).max() > 1e-3
 
 
 @pytest.mark.parametrize("region", [(0, 0, 4, 4), (396, 0, 4, 4), (0, 296, 4, 4), (396, 296, 4, 4)])
