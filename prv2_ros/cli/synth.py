@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--drive", action="store_true", help="frames along one street instead of a scene each")
     parser.add_argument("--tiles", action="store_true", help="overviews with native tiles, for the refiner")
     parser.add_argument(
-        "--tile-scale", type=float, help="resolution of the tiles over the overview's (default: 1 to 6 by seed)"
+        "--tile-scale", type=float, help="resolution of the tiles over the overview's (default: 1 to 7.5 by seed)"
     )
     parser.add_argument("--tiles-anywhere", action="store_true", help="tiles at random places instead of at edges")
     parser.add_argument("--device", default="cpu", help="where to render (default cpu)")

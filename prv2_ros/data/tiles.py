@@ -16,12 +16,12 @@ from prv2_ros.data.synthetic import scene_of, trace, view
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
-OVERVIEWS = ((640, 352), (640, 384), (576, 416))
-"""Width and height of the overviews, by seed."""
+OVERVIEWS = ((512, 288), (480, 320), (448, 320))
+"""Width and height of the overviews, by seed: those of the coarse network's input."""
 
 TILE_PX = 256
 
-SCALES = (1.0, 1.25, 1.5, 2.0, 3.0, 6.0)
+SCALES = (1.0, 1.25, 1.75, 2.5, 3.75, 7.5)
 """Native size over the overview's, drawn alike: from small cameras, whose picture the coarse network sees as it is, to
 3840x2160."""
 

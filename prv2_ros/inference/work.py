@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from prv2_ros.geometry.patches import PatchLayout
 from prv2_ros.geometry.tiles import tile_grid
 from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.coarse_transformers import build_depth_anything
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.refiner_published import build_published_refiner
@@ -37,7 +38,7 @@ class Work:
     """GFLOP of the coarse network for the frame."""
 
     refiner_gflop: float
-    """GFLOP of the refiner for all tiles or patches of the frame."""
+    """GFLOP of the refiner for all tiles or patches of the frame, and of what is done with them together."""
 
     network_hw: tuple[int, int]
     """Input of the coarse network (px)."""
@@ -65,11 +66,16 @@ def own_work(spec: ModelSpec, frame_hw: tuple[int, int] = FRAME_HW, config: Engi
         known = torch.empty(1, 1, h // DEPTH_STRIDE, w // DEPTH_STRIDE)
         with FlopCounterMode(display=False) as tile_work:
             model.refine(torch.empty(1, 3, h, w), known, features, known)
+        with FlopCounterMode(display=False) as whole_work:
+            if config.wide_cells:
+                cells = (coarse.features_BChw.shape[-2], coarse.features_BChw.shape[-1])
+                wide_part(torch.empty(frame_hw), cells, config.wide_cells)
+    tiles_flops = len(grid) * tile_work.get_total_flops()
     return Work(
         coarse_millions=millions(model.coarse),
         refiner_millions=millions(model.refiner),
         coarse_gflop=coarse_work.get_total_flops() / 1e9,
-        refiner_gflop=len(grid) * tile_work.get_total_flops() / 1e9,
+        refiner_gflop=(tiles_flops + whole_work.get_total_flops()) / 1e9,
         network_hw=size,
         tile_hw=(h, w),
         tiles=len(grid),

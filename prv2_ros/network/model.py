@@ -26,8 +26,9 @@ class ModelSpec:
     refiner_shrink: int = 2
     """How much smaller than the tile the refiner's encoder sees it, 1 or 2."""
 
-    coarse_area_px: int = 384 * 640
-    """Area of the coarse network's input; the aspect ratio follows the image."""
+    coarse_area_px: int = 288 * 512
+    """Area of the coarse network's input; the aspect ratio follows the image. At 384x640 the same weights were less
+    accurate (models/MODEL_CARD.md): what is large in the picture then exceeds what the network sees at once."""
 
 
 VARIANTS = {

@@ -11,9 +11,9 @@ MODEL = DepthModel()
 
 @pytest.mark.parametrize(
     ("image", "expected"),
-    [((1920, 1080), (384, 672)), ((3840, 2160), (384, 672)), ((640, 480), (416, 576)), ((741, 500), (416, 608))],
+    [((1920, 1080), (288, 512)), ((3840, 2160), (288, 512)), ((640, 480), (320, 448)), ((741, 500), (320, 480))],
 )
-def test_network_size_is_about_384x640_in_the_images_shape(image: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_network_size_is_about_288x512_in_the_images_shape(image: tuple[int, int], expected: tuple[int, int]) -> None:
     assert MODEL.network_size(*image) == expected
 
 
