@@ -67,9 +67,11 @@ class ImageMaps:
         """Take back the smooth part of what the tiles changed, once all are blended; where none was, nothing happens.
 
         Args:
-            sigma_cells: width of what is smooth, in cells of the coarse map.
+            sigma_cells: width of what is smooth, in cells of the coarse map; 0 takes nothing back.
 
         """
+        if not sigma_cells:
+            return
         wide_HW = wide_part(self.log_depth_HW - self.log_coarse_HW, self._cells_hw, sigma_cells)
         self.log_depth_HW -= wide_HW if self._refined_HW is None else wide_HW.mul_(self._refined_HW)
 

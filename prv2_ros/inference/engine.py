@@ -103,9 +103,8 @@ class DepthEngine:
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB, 64 px a side at least, odd sizes included; not modified.
-            camera: the camera at this size. Its focal length sets the scale of the depth; distortion is
-                left as it is, as depth is given pixel by pixel. Without a camera the horizontal field
-                of view `config.assumed_fov_deg` is assumed, and the scale is only as good as that.
+            camera: the camera at this size. Its focal length sets the scale of the depth; distortion is left as it is.
+                Without a camera `config.assumed_fov_deg` is assumed, and the scale is only as good as that.
             confidence: whether to give the confidence, too.
             max_latency_ms: time (ms) after which the answer should be there; None for `config.max_latency_ms`, 0 for
                 no limit. Tiles are refined best first until it is spent, and the rest keeps the coarse depth.
@@ -137,8 +136,7 @@ class DepthEngine:
             order = self._order(grid, coarse, (height, width), limit_ms, regions)
             refined = self._refine(image_13HW, coarse, maps, grid, order, clock, limit_ms)
             clock.lap("refine")
-            if refined and self.config.wide_cells:
-                maps.leave_out_wide_changes(self.config.wide_cells)
+            maps.leave_out_wide_changes(self.config.wide_cells if refined else 0.0)
             result = DepthResult(
                 depth_m=self._metres(maps.log_depth_HW),
                 coarse_depth_m=self._metres(maps.log_coarse_HW),
