@@ -28,7 +28,7 @@ class ModelSpec:
 
     coarse_area_px: int = 288 * 512
     """Area of the coarse network's input; the aspect ratio follows the image. At 384x640 the same weights were less
-    accurate (models/MODEL_CARD.md): what is large in the picture then exceeds what the network sees at once."""
+    accurate (models/MODEL_CARD.md): they have mostly seen pictures of this size and smaller ones."""
 
 
 VARIANTS = {

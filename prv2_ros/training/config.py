@@ -71,8 +71,8 @@ class TrainConfig:
     """Share of the metric loss that is relative error of the depth instead of error of its logarithm (`coarse`)."""
 
     loss_stride: int = 1
-    """Pixels between those that count (`coarse`): the answer is a bilinear upsampling by 4, so that at 2 a CPU saves a
-    seventh of a step for little."""
+    """Pixels between those that count (`coarse`): the answer is a bilinear upsampling by 4, so that little is
+    lost at 2, and the losses cost a CPU a quarter as many pixels."""
 
     pseudo: float = 0.5
     """Weight of the pseudo label's SSIGM beside the sparse truth's SILog (`real`)."""
