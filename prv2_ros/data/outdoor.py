@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from prv2_ros.data import (
     buildings,
@@ -18,6 +19,8 @@ from prv2_ros.data.builder import Place, SceneBuilder
 from prv2_ros.data.scene import Pose, Scene
 
 _ROBOT, _CAR, _HAND, _LORRY = (0.25, 0.6), (1.2, 1.75), (1.4, 1.75), (1.9, 2.6)
+_RIG = (1.4, 2.1)
+"""Heights (m) of the cameras of recording cars, from nuScenes (1.5) and KITTI (1.65) to Waymo (2.1)."""
 
 
 def _height(b: SceneBuilder) -> float:
@@ -159,6 +162,14 @@ def road(b: SceneBuilder) -> Scene:
     roadside.horizon(b)
     roadside.horizon(b)
     return b.build("road", daylight.daylight(b), _pose(b, float(x0)))
+
+
+def driving(b: SceneBuilder) -> Scene:
+    """Street or road as a recording car sees it, and never from as low as a robot."""
+    scene = (street if b.rng.uniform() < 0.7 else road)(b)
+    x, y, _ = scene.pose.position
+    pose = replace(scene.pose, position=(x, y, float(b.rng.uniform(*_RIG))))
+    return replace(scene.at(pose), kind="driving")
 
 
 def yard(b: SceneBuilder) -> Scene:

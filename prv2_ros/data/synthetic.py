@@ -34,8 +34,9 @@ KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
     "road": (outdoor.road, 0.08),
     "yard": (outdoor.yard, 0.07),
     "offroad": (outdoor.offroad, 0.04),
+    "driving": (outdoor.driving, 0.0),
 }
-"""Composition and share of each kind of scene."""
+"""Composition and share of each kind of scene; what has no share is made when asked for by name only."""
 
 _LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25}
 """Share of frames of a kind that a lens of 30 to 50 degrees sees."""
