@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -50,9 +51,11 @@ Predictor = Callable[[NDArray[np.uint8], CameraModel], Depths]
 
 def engine_predictor(model: str, device: str) -> Predictor:
     """Predict with this package's engine; variants `coarse` and `refined`, and the confidence of the latter."""
+    from prv2_ros.inference.config import EngineConfig
     from prv2_ros.inference.engine import DepthEngine
 
-    engine = DepthEngine.load(model=model, device=device)
+    # No limit: what is taken for sky must count as far too far, not drop out as invalid.
+    engine = DepthEngine.load(model=model, device=device, config=EngineConfig(max_depth_m=math.inf))
 
     def predict(image_rgb: NDArray[np.uint8], camera: CameraModel) -> Depths:
         result = engine.infer(image_rgb, camera, confidence=True)

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     if args.drive:
         for k, frame in enumerate(tqdm(_drive(args), total=args.count, unit="frame")):
-            _write_frame(args.output, f"{args.start:08d}-{k:05d}", frame)
+            _write_frame(args.output, f"{args.start:08d}_{k:05d}", frame)
         return 0
     for seed in tqdm(range(args.start, args.start + args.count), unit="frame"):
         if (args.output / f"{seed:08d}.json").exists():
@@ -77,7 +77,7 @@ def _write_bag(args: argparse.Namespace) -> int:
     try:
         from prv2_ros.data.bags import write_bag
     except ModuleNotFoundError as error:
-        raise InputError(f"--bag needs the package {error.name}: pip install prv2_ros[tools]") from error
+        raise InputError(f"--bag needs the package {error.name}: pip install {error.name}") from error
     if args.size in (None, "mixed"):
         args.size = _BAG_SIZE
     seeds = range(args.start, args.start + args.count)

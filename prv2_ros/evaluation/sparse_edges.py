@@ -62,7 +62,7 @@ def neighbour_pairs(points_xy: NDArray[Any], longest_px: float) -> NDArray[np.in
     try:
         from scipy.spatial import Delaunay, QhullError  # optional: only measuring needs it
     except ImportError as error:
-        raise InputError("scipy is not installed: `pip install prv2_ros[tools]`") from error
+        raise InputError("scipy is not installed: `pip install scipy`") from error
     none = np.zeros((0, 2), np.int64)
     if len(points_xy) < 3:
         return none

@@ -73,8 +73,10 @@ class Bag:
     def __enter__(self) -> Bag:
         """Open the bag."""
         self._check_path()
-        from rosbags.highlevel import AnyReader
-
+        try:
+            from rosbags.highlevel import AnyReader  # optional: the node and `prv2 predict` read no bags
+        except ModuleNotFoundError as error:
+            raise InputError(f"bags need the package {error.name}: `pip install rosbags`") from error
         try:
             # Older sqlite3 bags hold no definitions; the messages used here are the same in every later ROS 2.
             reader = AnyReader([self.path], default_typestore=_store())

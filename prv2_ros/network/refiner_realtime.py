@@ -54,6 +54,9 @@ class RefinedTile:
     log_scale_B1hw: Tensor
     """Natural logarithm of the expected absolute error of the log depth, at stride `DEPTH_STRIDE`."""
 
+    features_BChw: Tensor | None = None
+    """What the answer is made of, at stride `DEPTH_STRIDE`; overlapping tiles are trained to agree in it, too."""
+
 
 class Gate(nn.Module):
     """Weighs fine features by what the coarse ones say: y = fine * sigmoid(f(fine, coarse))."""
@@ -156,7 +159,8 @@ class RefinerRealtime(nn.Module):
             moved = (share * _neighbours(log_coarse_B1hw.float())).sum(1, keepdim=True)
             log_depth = convex_upsample(moved + offset[:, :1], _CHOICE_GAIN * weights, DEPTH_STRIDE)
             log_scale = log_scale_B1hw.float() + self.scale_head(x.float().detach())
-        return RefinedTile(log_depth_B1HW=log_depth, log_scale_B1hw=log_scale.clamp(*LOG_SCALE_RANGE))
+        log_scale = log_scale.clamp(*LOG_SCALE_RANGE)
+        return RefinedTile(log_depth_B1HW=log_depth, log_scale_B1hw=log_scale, features_BChw=x)
 
     def _encode(self, image_B3HW: Tensor, known_B2hw: Tensor) -> list[Tensor]:
         """Maps of `widths` channels at stride 4, 8, 16 and 32."""

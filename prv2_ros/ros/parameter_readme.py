@@ -19,8 +19,9 @@ README_END = "<!-- parameters:end -->"
 LAUNCH_NOTE = (
     "`depth.launch.py` takes `namespace`, `camera_name` (the node lives in `<namespace>/<camera_name>`), "
     "`params_file`,\n`model`, `device`, `autostart` (these three override the file where they are given), "
-    "`use_sim_time`, `log_level` and\n`use_rviz`. QoS of any topic: "
-    "`qos_overrides.<topic>.<publisher|subscription>.<reliability|depth|history>`."
+    "`use_sim_time`, `log_level` and\n`use_rviz` (needs the package `rviz2`). QoS of any topic, by its full name: "
+    "`qos_overrides./camera/image_raw.subscription.reliability: reliable`\n"
+    "(`publisher` or `subscription`; `reliability`, `depth` or `history`)."
 )
 """What the README says below the table."""
 

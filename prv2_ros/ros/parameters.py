@@ -57,7 +57,7 @@ TABLE: tuple[Parameter, ...] = (
         name="model",
         default="default",
         read_only=True,
-        description="Weights: `default`, the name of an installed model or a path to its folder.",
+        description="Weights: `default`, the name of an installed model or the path of its .yaml.",
     ),
     Parameter(
         name="device",

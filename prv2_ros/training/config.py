@@ -138,6 +138,13 @@ class TrainConfig:
                 f"accumulate {self.accumulate}: must be at least 1 and divide checkpoint_every "
                 f"{self.checkpoint_every} and steps {self.steps}"
             )
+        if self.checkpoint_every < 1 or not 0 <= self.warmup < 1 or not 0 <= self.ema < 1:
+            raise ConfigError(
+                f"checkpoint_every {self.checkpoint_every}, warmup {self.warmup}, ema {self.ema}: must be at least 1, "
+                "from 0 to below 1, and from 0 to below 1"
+            )
+        if self.data_shares and (min(self.data_shares) < 0 or sum(self.data_shares) <= 0):
+            raise ConfigError(f"data_shares {list(self.data_shares)}: none may be negative, nor all zero")
         if self.data_shares and len(self.data_shares) != len(self.data):
             raise ConfigError(f"{len(self.data_shares)} data_shares for {len(self.data)} data folders")
         for h, w in (*self.sizes, self.patch):

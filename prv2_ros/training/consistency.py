@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 
-def overlap_differences(values_BPCHW: Tensor, corners_BP2: Tensor, *, stride: int = 1) -> Tensor:
-    """Difference of every two patches of a picture at every cell that both show, in one flat tensor.
+def overlap_differences(values_BPCHW: Tensor, corners_BP2: Tensor, *, stride: int = 1) -> list[Tensor]:
+    """Difference of every two patches of a picture at every cell that both show; a flat tensor for each picture.
 
     Args:
         values_BPCHW: maps of P patches of each of B pictures; of log depth, or features.
@@ -22,31 +22,36 @@ def overlap_differences(values_BPCHW: Tensor, corners_BP2: Tensor, *, stride: in
 
     """
     height, width = values_BPCHW.shape[-2:]
-    found = [values_BPCHW.new_zeros(0)]
+    found = []
     for patches, corners in zip(values_BPCHW, corners_BP2.tolist(), strict=True):
+        of_picture = [values_BPCHW.new_zeros(0)]
         for i, j in combinations(range(len(corners)), 2):
             dx, dy = (round(b - a) for a, b in zip(corners[i], corners[j], strict=True))
             assert [dx % stride, dy % stride] == [0, 0], f"corners {dx}, {dy} px apart at stride {stride}"
             rows, columns = _shared(dy // stride, height), _shared(dx // stride, width)
             first = patches[i][:, rows[0], columns[0]]
-            found.append((first - patches[j][:, rows[1], columns[1]]).flatten())
-    return torch.cat(found)
+            of_picture.append((first - patches[j][:, rows[1], columns[1]]).flatten())
+        found.append(torch.cat(of_picture))
+    return found
 
 
 def consistency_loss(
-    values_BPCHW: Tensor, corners_BP2: Tensor, features_BPChw: Tensor | None = None, *, feature_stride: int = 8
+    values_BPCHW: Tensor, corners_BP2: Tensor, features_BPChw: Tensor | None = None, *, feature_stride: int = 4
 ) -> Tensor:
-    """Mean squared disagreement of overlapping patches; features of the patches count alike where they are given."""
-    total = _mean_square(overlap_differences(values_BPCHW, corners_BP2))
+    """Mean squared disagreement of overlapping patches, of their depths and, where they are given, of their features.
+
+    Every picture weighs the same, however much its patches overlap, so that a batch may be split over processes.
+    """
+    total = _mean([d.square() for d in overlap_differences(values_BPCHW, corners_BP2)])
     if features_BPChw is not None:
-        total = total + _mean_square(overlap_differences(features_BPChw, corners_BP2, stride=feature_stride))
+        apart = overlap_differences(features_BPChw, corners_BP2, stride=feature_stride)
+        total = total + _mean([d.square() for d in apart])
     return total
 
 
 def consistency_error(values_BPCHW: Tensor, corners_BP2: Tensor) -> Tensor:
     """Mean absolute disagreement of overlapping patches, before any blending; 0 where none overlap."""
-    difference = overlap_differences(values_BPCHW, corners_BP2)
-    return difference.abs().sum() / max(1, difference.numel())
+    return _mean([d.abs() for d in overlap_differences(values_BPCHW, corners_BP2)])
 
 
 def _shared(offset: int, length: int) -> tuple[slice, slice]:
@@ -56,5 +61,6 @@ def _shared(offset: int, length: int) -> tuple[slice, slice]:
     return slice(start, start + shared), slice(other, other + shared)
 
 
-def _mean_square(difference: Tensor) -> Tensor:
-    return difference.square().sum() / max(1, difference.numel())
+def _mean(of_pictures: list[Tensor]) -> Tensor:
+    """Mean over the pictures of the mean over the cells that two patches share."""
+    return torch.stack([values.sum() / max(1, values.numel()) for values in of_pictures]).mean()

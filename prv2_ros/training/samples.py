@@ -57,7 +57,7 @@ def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generat
     image, depth = frame.image[y : y + h, x : x + w], frame.depth_m[y : y + h, x : x + w]
     shrinking = w > out_w
     image = cv2.resize(image, (out_w, out_h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
-    depth = cv2.resize(depth, (out_w, out_h), interpolation=cv2.INTER_NEAREST)
+    depth = cv2.resize(depth, (out_w, out_h), interpolation=cv2.INTER_NEAREST_EXACT)
     if rng.uniform() < 0.5:
         image, depth = image[:, ::-1], depth[:, ::-1]
     return CoarseSample(

@@ -17,6 +17,7 @@ from prv2_ros.data.frames import Frame
 from prv2_ros.data.tiles import TileScene
 from prv2_ros.errors import InputError
 from prv2_ros.network.coarse_lite import F_CANONICAL_PX
+from prv2_ros.network.refiner_realtime import DEPTH_STRIDE
 from prv2_ros.training.samples import log_truth, recolour
 
 
@@ -134,10 +135,11 @@ def native_sample(
 def _layout(patch_hw: tuple[int, int], patches: str, overlap: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """Corners (P, 2) of the patches of a group, x and y, the least of each 0."""
     h, w = patch_hw
-    step_x, step_y = round(w * (1 - overlap)), round(h * (1 - overlap))
+    # Whole cells, so that features can be compared, too.
+    step_x, step_y = (DEPTH_STRIDE * round(side * (1 - overlap) / DEPTH_STRIDE) for side in (w, h))
     corners = [[0, 0]]
     if patches == "pair":
-        corners.append([int(rng.integers(-step_x, step_x + 1)), int(rng.integers(-step_y, step_y + 1))])
+        corners.append([DEPTH_STRIDE * int(rng.integers(-n, n + 1) // DEPTH_STRIDE) for n in (step_x, step_y)])
     elif patches == "group":
         corners = [[0, 0], [step_x, 0], [0, step_y], [step_x, step_y]]
     found = np.asarray(corners, np.int64)
@@ -177,7 +179,7 @@ def _picture(frame: Frame, view: tuple[int, int, int, int], size_hw: tuple[int, 
     size = (size_hw[1], size_hw[0])
     mode = cv2.INTER_AREA if w > size_hw[1] else cv2.INTER_LINEAR
     image = cv2.resize(frame.image[y : y + h, x : x + w], size, interpolation=mode)
-    depth = cv2.resize(frame.depth_m[y : y + h, x : x + w], size, interpolation=cv2.INTER_NEAREST)
+    depth = cv2.resize(frame.depth_m[y : y + h, x : x + w], size, interpolation=cv2.INTER_NEAREST_EXACT)
     return [image, log_truth(np.asarray(depth, np.float32))]
 
 

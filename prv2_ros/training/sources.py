@@ -15,6 +15,7 @@ from prv2_ros.data.frames import Frame, list_frames, read_frame
 from prv2_ros.data.readers import parse_source
 from prv2_ros.data.synthetic import render
 from prv2_ros.data.tiles import TileScene, read_tile_scene
+from prv2_ros.errors import InputError
 
 _ONLINE_SEED = 100_000_000  # away from the seeds that are held aside
 
@@ -51,6 +52,8 @@ def list_items(source: str) -> list[Item]:
         return [Item(name=f"{k:08d}", read=read, read_scene=partial(_read_whole, read)) for k, read in enumerate(reads)]
     # NAME-K.json is a tile of NAME: its principal point lies far from its centre, so it is no picture of its own.
     paths = [path for path in list_frames(parsed.root) if "-" not in path.stem]
+    if not paths:
+        raise InputError(f"{parsed.root} holds tiles alone (NAME-K.json), and not the pictures that they are parts of")
     return [Item(name=path.stem, read=partial(read_frame, path), read_scene=partial(_scene, path)) for path in paths]
 
 

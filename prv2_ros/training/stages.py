@@ -183,7 +183,10 @@ def _with_options(
         groups = refined.log_depth_B1HW.unflatten(0, corners.shape[:2])
         figures["disagreement"] = consistency_error(groups.detach(), corners)
         if config.consistency:
-            figures["consistency"] = consistency_loss(groups, corners)
+            features = refined.features_BChw
+            if features is not None:
+                features = features.float().unflatten(0, corners.shape[:2])
+            figures["consistency"] = consistency_loss(groups, corners, features, feature_stride=DEPTH_STRIDE)
             total = total + config.consistency * figures["consistency"]
     if config.likelihood:
         whole = _likelihood(coarse.log_depth_B1hw, batch["log_depth"], coarse.log_scale_B1hw)

@@ -9,6 +9,7 @@ from rosbags.highlevel import AnyReader
 from prv2_ros.cli.main import main
 from prv2_ros.data.frames import list_frames, read_frame
 from prv2_ros.data.synthetic import drive, render
+from prv2_ros.training.sources import list_items
 
 SIZE = ("--size", "48x32")
 
@@ -23,6 +24,11 @@ def test_folder_holds_the_frames_of_the_seeds_and_keeps_those_it_has(tmp_path: P
     stamp = paths[0].stat().st_mtime_ns
     assert main(["synth", "-o", str(tmp_path), "--start", "7", "--count", "1", "--kind", "plain", *SIZE]) == 0
     assert paths[0].stat().st_mtime_ns == stamp
+
+
+def test_a_drive_in_a_folder_can_be_trained_on(tmp_path: Path) -> None:
+    assert main(["synth", "-o", str(tmp_path), "--drive", "--start", "3", "--count", "2", *SIZE]) == 0
+    assert [item.name for item in list_items(str(tmp_path))] == ["00000003_00000", "00000003_00001"]
 
 
 def test_bag_of_a_drive_holds_image_info_and_depth_of_each_frame(tmp_path: Path) -> None:

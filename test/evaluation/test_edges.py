@@ -91,6 +91,14 @@ def test_skyline_is_an_edge_and_a_hole_is_none() -> None:
     assert edges.depth_edges(truth).tolist() == [[False, True, True, False, False, False, False, False]]
 
 
+def test_a_prediction_beyond_its_range_meets_the_sky() -> None:
+    truth = np.full((12, 12), 20.0)
+    truth[:6] = INF
+    for beyond in (NAN, INF, 400.0):
+        answer = np.where(np.isinf(truth), beyond, truth)
+        assert edges.boundary_score(answer, truth).f1 == 1.0, beyond
+
+
 def test_edge_mae_counts_only_the_zone() -> None:
     truth = np.full((4, 40), 2.0)
     truth[:, 20:] = 4.0

@@ -29,7 +29,7 @@ def test_every_pixel_that_two_patches_show_counts() -> None:
     # Pixels shared by 01, 02, 03, 12, 13, 23 and how far these patches are apart.
     areas = [16 * 32, 32 * 8, 16 * 8, 16 * 8, 32 * 8, 16 * 32]
     apart = [1, 3, 7, 2, 6, 4]
-    assert overlap_differences(patches, CORNERS).numel() == sum(areas)
+    assert [d.numel() for d in overlap_differences(patches, CORNERS)] == [sum(areas)]
     expected = sum(a * d for a, d in zip(areas, apart, strict=True)) / sum(areas)
     assert consistency_error(patches, CORNERS).item() == pytest.approx(expected)
     squares = sum(a * d * d for a, d in zip(areas, apart, strict=True)) / sum(areas)
@@ -49,9 +49,17 @@ def test_features_count_at_their_stride() -> None:
     patches = torch.zeros(1, 4, 1, 32, 32)
     features = _cut(torch.rand(5, 7, 6, generator=torch.Generator().manual_seed(2)), stride=8)
     assert features.shape == (1, 4, 5, 4, 4)
-    assert consistency_loss(patches, CORNERS, features).item() == 0
+    assert consistency_loss(patches, CORNERS, features, feature_stride=8).item() == 0
     features[0, 0] += 2.0  # the first patch shares 2x4, 4x1 and 2x1 cells; the others share as many among themselves
-    assert consistency_loss(patches, CORNERS, features).item() == pytest.approx(4 * 14 / 28)
+    assert consistency_loss(patches, CORNERS, features, feature_stride=8).item() == pytest.approx(4 * 14 / 28)
+
+
+def test_a_batch_split_in_two_costs_what_it_costs_whole() -> None:
+    patches = torch.rand(2, 2, 1, 32, 32, generator=torch.Generator().manual_seed(3))
+    corners = torch.tensor([[[0, 0], [4, 0]], [[0, 0], [28, 28]]])  # hardly anything in common, and nearly all
+    for measure in (consistency_loss, consistency_error):
+        parts = [measure(patches[k : k + 1], corners[k : k + 1]).item() for k in range(2)]
+        assert measure(patches, corners).item() == pytest.approx(sum(parts) / 2)
 
 
 def test_patches_apart_cost_nothing_and_give_no_gradient() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 
 from prv2_ros.data.frames import Frame
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.training import samples
 from prv2_ros.training.samples import F_RANGE_PX, coarse_sample, log_truth, recolour
 
 
@@ -33,6 +37,21 @@ def test_the_focal_length_follows_crop_and_resize(seed: int, size: tuple[int, in
     if len(changes) > 1 and row.max() - row.min() > 40:
         stripe_px = np.diff(changes).mean()
         assert stripe_px == pytest.approx(2.0 / 8.0 * sample.f_px, rel=0.12)
+
+
+@pytest.mark.parametrize("size", [(288, 512), (320, 480), (320, 448), (96, 160)])
+def test_the_truth_lies_on_the_image(size: tuple[int, int]) -> None:
+    """A picture whose brightness is its depth keeps being so: what is resized in two ways must not drift apart."""
+    ramp = np.repeat(0.9 * np.arange(256, dtype=np.float32)[:, None] + 5.0, 384, 1)  # flips leave it alone
+    frame = dataclasses.replace(
+        _plane_frame(), image=np.repeat(ramp.round().astype(np.uint8)[..., None], 3, 2), depth_m=ramp
+    )
+    drift = []
+    for seed in range(20):
+        with patch.object(samples, "recolour", lambda image, rng: image):
+            sample = coarse_sample(frame, size, np.random.default_rng(seed))
+        drift.append((np.exp(sample.log_depth) - sample.image[..., 0])[8:-8, 8:-8].mean())
+    assert abs(np.mean(drift)) < 0.1, "0.1 rows of the picture"
 
 
 def test_log_truth_keeps_sky_and_drops_what_is_no_depth() -> None:

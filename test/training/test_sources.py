@@ -61,6 +61,12 @@ def test_an_unknown_data_set_and_a_wrong_layout_are_named(tmp_path: Path) -> Non
         list_items(f"kitti:{tmp_path}:train")
 
 
+def test_tiles_without_their_scenes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "00000001-0.json").write_text("{}")
+    with pytest.raises(InputError, match=rf"{tmp_path} holds tiles alone"):
+        list_items(str(tmp_path))
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no folder .*absent"):
         Draw((str(tmp_path / "absent"),))
