@@ -81,6 +81,8 @@ class TrainConfig:
     """Side of the windows in which the prediction is moved onto the pseudo label; 0 for one scale and shift a patch."""
 
     learning_rate: float = 8e-4
+    """The highest: it rises from `warmup_from` of it during `warmup`, then falls as a cosine to 1%."""
+
     encoder_rate: float = 0.4
     """Learning rate of the pretrained encoder as a share of the rest's."""
 
@@ -96,6 +98,8 @@ class TrainConfig:
 
     weight_decay: float = 0.02
     clip_norm: float = 5.0
+    """Largest norm of the gradient; a longer one is shortened to it."""
+
     warmup: float = 0.03
     """Share of the run during which the learning rate rises."""
 
@@ -119,7 +123,11 @@ class TrainConfig:
 
     seed: int = 0
     threads: int = 2
+    """CPU threads of the training process."""
+
     workers: int = 1
+    """Processes that make the batches."""
+
     checkpoint_every: int = 250
     """Steps between checkpoints."""
 
