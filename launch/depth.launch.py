@@ -27,12 +27,12 @@ ARGUMENTS = {
     "model": ("", "Weights to load; empty leaves it to params_file"),
     "device": ("", "Compute device; empty leaves it to params_file"),
     "autostart": ("", "Configure and activate without a lifecycle manager; empty leaves it to params_file"),
-    "use_sim_time": ("false", "Take time from /clock"),
+    "use_sim_time": ("", "Take time from /clock; empty leaves it to params_file"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
     "use_rviz": ("false", "Start RViz with config/depth.rviz"),
 }
 
-PARAMETER_TYPES = {"model": str, "device": str, "autostart": bool}
+PARAMETER_TYPES = {"model": str, "device": str, "autostart": bool, "use_sim_time": bool}
 """Arguments that override the parameter of the same name where they are given."""
 
 
@@ -44,23 +44,24 @@ def camera_namespace(context: LaunchContext) -> str:
 
 def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
     """Parameters that were set as launch arguments, in their types."""
-    chosen = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
-    for name, kind in PARAMETER_TYPES.items():
-        if context.launch_configurations[name]:
-            chosen[name] = ParameterValue(LaunchConfiguration(name), value_type=kind)
-    return chosen
+    return {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in PARAMETER_TYPES.items()
+        if context.launch_configurations[name]
+    }
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
     """The depth node, and RViz in the same namespace."""
-    namespace = camera_namespace(context)
+    namespace, given = camera_namespace(context), given_parameters(context)
+    of_rviz = {name: value for name, value in given.items() if name == "use_sim_time"}
     depth = Node(
         package="prv2_ros",
         executable="depth_node",
         name="depth_node",
         namespace=namespace,
         output="screen",
-        parameters=[LaunchConfiguration("params_file"), given_parameters(context)],
+        parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
     )
     rviz = Node(
@@ -68,7 +69,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         executable="rviz2",
         namespace=namespace,
         arguments=["-d", str(CONFIG / "depth.rviz")],
-        parameters=[{"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}],
+        parameters=[of_rviz] if of_rviz else [],
         condition=IfCondition(LaunchConfiguration("use_rviz")),
     )
     return [depth, rviz]

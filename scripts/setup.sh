@@ -116,6 +116,12 @@ sourced ROS 2: $sourced. Try --fresh, or another PRV2_PYTHON"
 }
 
 main() {
+    # An activated .venv is no Python to build on: it may be removed below.
+    PATH=":$PATH:"
+    PATH=${PATH//":$venv/bin:"/:}
+    PATH=${PATH#:}
+    PATH=${PATH%:}
+    unset VIRTUAL_ENV
     [[ $(uname -s) == Linux ]] || die "prv2_ros is set up on Linux only"
     sourced=false own_torch=false lock=lock.txt mode=wheels fresh=false
     case ${1:-} in

@@ -118,6 +118,20 @@ class CameraModel:
             )
         return replace(self, width=width, height=height, cx=self.cx - x, cy=self.cy - y)
 
+    def read_out(self, roi_xywh: tuple[int, int, int, int], binning_xy: tuple[int, int]) -> CameraModel:
+        """Intrinsics of what a sensor delivers: its region of interest first, binning next (sensor_msgs/CameraInfo).
+
+        Args:
+            roi_xywh: left, top, width and height (px); all of it where width or height is 0.
+            binning_xy: pixels of the sensor that become one, across and down; 0 and 1 mean none.
+
+        """
+        camera = self.cropped(*roi_xywh) if roi_xywh[2] and roi_xywh[3] else self
+        width, height = (
+            max(1, side // max(1, n)) for side, n in zip((camera.width, camera.height), binning_xy, strict=True)
+        )
+        return camera.resized(width, height)
+
     def project(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels (..., 2) that rays (..., 2: x/z, y/z) fall on, distortion applied; they may lie outside the image."""
         return _project(rays, self)

@@ -38,6 +38,8 @@ def read_camera_info(path: Path, *, rectified: bool = False) -> CameraModel:
 
     A flat table of width, height, fx, fy, cx and cy (an ideal camera) is taken, too.
 
+    A region of interest and binning are applied, so that the camera is that of the images that were recorded.
+
     Args:
         path: the file; its first document counts.
         rectified: take the projection matrix P and no distortion, for rectified images.
@@ -57,7 +59,7 @@ def read_camera_info(path: Path, *, rectified: bool = False) -> CameraModel:
     if not isinstance(content, Mapping):
         raise InputError(f"camera file {path} holds no table of values: expected camera_calibration's YAML or JSON")
     try:
-        return _camera_from_fields(content, rectified)
+        return _read_out(_camera_from_fields(content, rectified), content)
     except InputError as error:
         raise InputError(f"camera file {path}: {error}") from error
 
@@ -90,6 +92,18 @@ def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> CameraMod
         distortion=tuple(distortion),
         fisheye=name in _FISHEYE_MODELS,
     )
+
+
+def _read_out(camera: CameraModel, fields: Mapping[str, Any]) -> CameraModel:
+    """Apply the ROI and the binning of a CameraInfo message; files of camera_calibration have none."""
+    roi = fields.get("roi") or {}
+    if not isinstance(roi, Mapping):
+        raise InputError(f"roi is {roi!r}: expected x_offset, y_offset, width and height")
+    x, y, width, height = (
+        _integer(roi, (name,)) if name in roi else 0 for name in ("x_offset", "y_offset", "width", "height")
+    )
+    across, down = (_integer(fields, (name,)) if name in fields else 0 for name in ("binning_x", "binning_y"))
+    return camera.read_out((x, y, width, height), (across, down))
 
 
 def _integer(fields: Mapping[str, Any], names: Sequence[str]) -> int:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 
-_MAX_MM = 65535
+LARGEST_MM = 65535
+"""The most that a 16-bit image of millimetres says."""
+
 _BAND_ROWS = 64
 _INVALID_RGB = (128, 128, 128)
 
@@ -34,7 +36,7 @@ def to_millimetres(depth_m: NDArray[np.float32], *, out: NDArray[np.uint16] | No
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = depth_m[rows] * np.float32(1000)
             scaled += np.float32(0.5)  # truncation below then rounds to the nearest
-            valid = (scaled >= 1) & (scaled < _MAX_MM + 1)
+            valid = (scaled >= 1) & (scaled < LARGEST_MM + 1)
             np.multiply(scaled.astype(np.uint16), valid, out=millimetres[rows])
     return millimetres
 

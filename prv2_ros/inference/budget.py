@@ -20,6 +20,9 @@ from prv2_ros.network.coarse_lite import CoarseOutput
 
 _REMEMBERED = 31
 
+_CONTRAST_WEIGHT = 0.2
+"""What the image's contrast (0..1) counts beside the spread of the log depth (`benchmarks/anytime.py`)."""
+
 
 class CostModel:
     """Time that a piece of work takes, predicted from the same work in the past (median of the last ones)."""
@@ -37,17 +40,28 @@ class CostModel:
         return median(seen) if seen else 0.0
 
 
-def gain_map(coarse: CoarseOutput) -> Tensor:
-    """How much refining is worth at each cell of the coarse features, (h, w): steep where it is unsure.
+def gain_map(coarse: CoarseOutput, image_13hw: Tensor) -> Tensor:
+    """How much refining is worth at each cell of the coarse features, (h, w): edges where the coarse depth is unsure.
 
     The refiner moves depth across edges, so that its gain is the smear of an edge: the spread of the coarse log depth
-    over a neighbourhood, weighed by the coarse network's own expectation of its error.
+    over a neighbourhood. What the coarse network missed leaves no smear, but an edge in the image, whose contrast
+    counts beside it. Both are weighed by the coarse network's own expectation of its error.
+
+    Args:
+        coarse: what the coarse network said of the image.
+        image_13hw: RGB in 0..1 at network size, as the coarse network saw it.
+
     """
     size_hw = (coarse.features_BChw.shape[-2], coarse.features_BChw.shape[-1])
-    log_depth = upsample_to(coarse.log_depth_B1hw.float(), size_hw)
-    spread = F.max_pool2d(log_depth, 3, 1, 1) + F.max_pool2d(-log_depth, 3, 1, 1)
-    gain: Tensor = (spread * torch.exp(coarse.log_scale_B1hw.float()))[0, 0]
+    spread = _spread(upsample_to(coarse.log_depth_B1hw.float(), size_hw))
+    contrast = F.adaptive_avg_pool2d(_spread(image_13hw.float().mean(1, keepdim=True)), size_hw)
+    gain: Tensor = ((spread + _CONTRAST_WEIGHT * contrast) * torch.exp(coarse.log_scale_B1hw.float()))[0, 0]
     return gain
+
+
+def _spread(x_11hw: Tensor) -> Tensor:
+    """Largest less smallest value over the 3x3 around each cell."""
+    return F.max_pool2d(x_11hw, 3, 1, 1) + F.max_pool2d(-x_11hw, 3, 1, 1)
 
 
 def rank_tiles(

@@ -133,7 +133,7 @@ class DepthEngine:
             maps = ImageMaps(coarse, (height, width), scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
             clock.lap("coarse")
             grid = self._grid(height, width)
-            order = self._order(grid, coarse, (height, width), limit_ms, regions)
+            order = self._order(grid, gain_map(coarse, network_13hw) if limit_ms else None, (height, width), regions)
             refined = self._refine(image_13HW, coarse, maps, grid, order, clock, limit_ms)
             clock.lap("refine")
             maps.leave_out_wide_changes(self.config.wide_cells if refined else 0.0)
@@ -161,15 +161,14 @@ class DepthEngine:
     def _order(
         self,
         grid: TileGrid,
-        coarse: CoarseOutput,
+        gain_hw: Tensor | None,
         image_hw: tuple[int, int],
-        limit_ms: float,
         regions: Sequence[Region] | None,
     ) -> list[Tile]:
-        """Tiles in the order in which they are refined; it matters only where time is limited."""
-        if not limit_ms:
+        """Tiles in the order in which they are refined; without limit on the time (no gain) it does not matter."""
+        if gain_hw is None:
             return list(grid)
-        return rank_tiles(grid, image_hw, gain_map(coarse), self.config.regions if regions is None else regions)
+        return rank_tiles(grid, image_hw, gain_hw, self.config.regions if regions is None else regions)
 
     def _refine(
         self,

@@ -60,7 +60,7 @@ def check_info(info: Any) -> None:
 
     """
     if not is_uncalibrated(info):
-        _full_size(info, max(int(info.width), 1), max(int(info.height), 1))
+        _full_size(info, int(info.width), int(info.height))
 
 
 def calibration(info: Any, width: int, height: int) -> Calibration | None:
@@ -95,7 +95,7 @@ def _full_size(info: Any, width: int, height: int) -> Calibration:
         raise InputError(
             f"camera info: {len(distortion)} distortion coefficients; {name} has one of {_COEFFICIENTS[name]}"
         )
-    size: dict[str, Any] = {"width": width, "height": height}
+    size: dict[str, Any] = {"width": max(width, 1), "height": max(height, 1)}
     fisheye = name == "equidistant" and len(distortion) == 4
     camera = CameraModel(**size, fx=k[0], fy=k[4], cx=k[2], cy=k[5], distortion=distortion, fisheye=fisheye)
     has_projection = p[0] != 0.0
@@ -103,8 +103,9 @@ def _full_size(info: Any, width: int, height: int) -> Calibration:
         rectified = CameraModel(**size, fx=p[0], fy=p[5], cx=p[2], cy=p[6])
     else:
         rectified = replace(camera, distortion=(), fisheye=False)
-    for matrix, model in (("K", camera), ("P", rectified)):
-        _check_plausible(matrix, model)
+    if width and height:  # left at zero they are the image's, which is not known yet
+        for matrix, model in (("K", camera), ("P", rectified)):
+            _check_plausible(matrix, model)
     tx = p[3] if has_projection else 0.0
     if not math.isfinite(tx):
         raise InputError(f"camera info: P[3] = {tx}: must be finite")
@@ -140,13 +141,11 @@ def _rotation(info: Any) -> NDArray[np.float64]:
 
 def _to_image(camera: CameraModel, info: Any, width: int, height: int) -> CameraModel:
     roi = info.roi
-    if roi.width and roi.height:
-        camera = camera.cropped(int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height))
-    binned_w = max(1, camera.width // max(1, int(info.binning_x)))
-    binned_h = max(1, camera.height // max(1, int(info.binning_y)))
-    if not math.isclose(width / height, binned_w / binned_h, rel_tol=ASPECT_TOLERANCE):
+    window = (int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height))
+    camera = camera.read_out(window, (int(info.binning_x), int(info.binning_y)))
+    if not math.isclose(width / height, camera.width / camera.height, rel_tol=ASPECT_TOLERANCE):
         raise InputError(
-            f"camera info for {binned_w}x{binned_h} px (after ROI and binning) does not fit an image of "
+            f"camera info for {camera.width}x{camera.height} px (after ROI and binning) does not fit an image of "
             f"{width}x{height} px: the aspect ratio differs; calibrate at this resolution"
         )
     return camera.resized(width, height)

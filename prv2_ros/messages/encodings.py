@@ -100,9 +100,8 @@ def check_layout(message: Any) -> Encoding:
             below one row, or less data than height * step.
 
     """
+    check_size(message)
     height, width, step = int(message.height), int(message.width), int(message.step)
-    if height < 1 or width < 1:
-        raise InputError(f"image of {width}x{height} px: both sides must be at least 1 px")
     layout = ENCODINGS.get(message.encoding)
     if layout is None:
         raise InputError(
@@ -116,10 +115,24 @@ def check_layout(message: Any) -> Encoding:
     row_bytes = width * layout.channels * layout.bytes_per_channel
     if step < row_bytes:
         raise InputError(f"image step {step} B is below one row: {width} px of {message.encoding} take {row_bytes} B")
+    return layout
+
+
+def check_size(message: Any) -> None:
+    """Check what must hold whatever the encoding: some pixels, and data for every row.
+
+    Raises:
+        InputError: zero size, a step of nothing, or less data than height * step.
+
+    """
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    if height < 1 or width < 1:
+        raise InputError(f"image of {width}x{height} px: both sides must be at least 1 px")
+    if step < 1:
+        raise InputError(f"image step {step} B is below one row of {width} px")
     available = len(message.data)
     if available < height * step:
         raise InputError(f"image data has {available} B: {height} rows of step {step} B take {height * step} B")
-    return layout
 
 
 def to_rgb(message: Any) -> Image:

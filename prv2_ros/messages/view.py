@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.projection import widest_ray
 from prv2_ros.messages.camera_info import Calibration, calibration, info_content
 
 
@@ -74,6 +75,8 @@ class View:
             self._make_maps(known)
         else:
             self.camera = known.camera
+            if np.allclose(known.camera.matrix, known.rectified.matrix):  # raw and rectified are one
+                self.tx = known.tx
 
     @property
     def resamples(self) -> bool:
@@ -108,6 +111,7 @@ class View:
         make = cv2.fisheye.initUndistortRectifyMap if raw.fisheye else cv2.initUndistortRectifyMap
         map_x, map_y = make(raw.matrix, coefficients, known.rotation, new, size, cv2.CV_32FC1)
         inside = (map_x >= 0) & (map_x <= self.width - 1) & (map_y >= 0) & (map_y <= self.height - 1)
+        inside &= _before_the_fold(known)
         if not inside.any():
             raise InputError(
                 "camera info: rectification with its K, D, R and P shows no part of the image; recalibrate, or set "
@@ -117,6 +121,17 @@ class View:
         map_x, map_y = np.where(inside, map_x, -2.0), np.where(inside, map_y, -2.0)
         self._maps = cv2.convertMaps(map_x.astype(np.float32), map_y.astype(np.float32), cv2.CV_16SC2)
         self._outside = None if inside.all() else ~inside
+
+
+def _before_the_fold(known: Calibration) -> NDArray[np.bool_]:
+    """Pixels of the rectified image, (H, W), whose rays the lens still maps outwards with growing angle.
+
+    Beyond, the distortion's polynomial leads back into the image: a mirrored second picture of what is there.
+    """
+    rays = known.rectified.rays().astype(np.float64)
+    x, y, z = np.moveaxis(np.concatenate([rays, np.ones_like(rays[..., :1])], -1) @ known.rotation, -1, 0)
+    before: NDArray[np.bool_] = (z > 0) & (np.hypot(x, y) < widest_ray(known.camera) * z)
+    return before
 
 
 def _needs_rectification(known: Calibration) -> bool:

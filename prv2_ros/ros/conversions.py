@@ -27,6 +27,8 @@ def check_image(message: Any) -> None:
         compressed.check_compressed(message)
     elif message.encoding in encodings.ENCODINGS or _bridge() is None:
         encodings.check_layout(message)
+    else:
+        encodings.check_size(message)
 
 
 def image_to_rgb(message: Any) -> NDArray[np.uint8]:

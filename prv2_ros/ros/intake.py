@@ -22,11 +22,12 @@ class Intake:
         self._reporter = reporter
         self._info: Any | None = None
         self._first_image: float | None = None
-        self._due = 0.0
+        self._due, self._passed = 0.0, 0.0
 
     def reset(self) -> None:
         """Forget camera info and timing, as before the first message."""
-        self._info, self._first_image, self._due = None, None, 0.0
+        self._info, self._first_image = None, None
+        self._due, self._passed = 0.0, 0.0
 
     @property
     def is_calibrated(self) -> bool:
@@ -77,8 +78,13 @@ class Intake:
     def _is_due(self, arrival: float, max_rate_hz: float) -> bool:
         if max_rate_hz <= 0:
             return True
-        if arrival < self._due:
+        period = 1 / max_rate_hz
+        # The rate may have been lower when the last frame passed: it was due within a period of today's.
+        due = min(self._due, self._passed + period)
+        if arrival < due:
             return False
-        # Counted from when the frame was due, not from when it came: jitter does not lower the rate.
-        self._due = max(self._due + 1 / max_rate_hz, arrival)
+        # Counted from when the frame was due, not from when it came, as jitter must not lower the rate; but after a
+        # gap no frame is in hand.
+        self._due = (due if arrival - due < period else arrival) + period
+        self._passed = arrival
         return True

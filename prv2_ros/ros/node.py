@@ -142,11 +142,13 @@ class DepthNode(Node):
         if not self._settings.autostart or self._state != "unconfigured":
             return
         for transition in (self.trigger_configure, self.trigger_activate):
-            if transition() != SUCCESS:
+            if transition() != SUCCESS and self.context.ok():
                 # Out of the executor's spin: a node that was to start by itself and cannot must not look alive.
                 raise ConfigError(self._failure)
 
     def _failed(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        if not self.context.ok():  # told to end while the model was loading: nothing is wrong
+            return FAILURE
         reason = str(error) if isinstance(error, Prv2Error) else f"{type(error).__name__}: {error}"
         self._failure = f"cannot {transition}: {reason}"
         self._reporter.error(self._failure)
@@ -181,7 +183,9 @@ class DepthNode(Node):
         worker, outputs = self._worker, self._outputs
         if worker is None or outputs is None:
             return
-        frame = self._intake.take_image(message, self._settings, outputs.wanted)
+        frame = self._intake.take_image(
+            message, self._settings, lambda: outputs.wanted(points=self._intake.is_calibrated)
+        )
         if frame is not None and worker.submit(frame) is not None:
             self.statistics.count("dropped")
 
@@ -211,8 +215,12 @@ class DepthNode(Node):
             self.destroy_subscription(subscription)
         self._inputs.clear()
         worker, self._worker = self._worker, None
-        if worker is not None and worker.stop() is not None:
+        if worker is None:
+            return
+        if worker.stop() is not None:
             self.statistics.count("dropped")
+        if not worker.ended:  # the first frame of a model that is compiled takes minutes
+            self._reporter.warn("stop", "stopped while a frame is still being processed; it is left to end by itself")
 
     def _release(self) -> None:
         self._stop()
@@ -235,6 +243,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (Prv2Error, RuntimeError) as error:  # rclpy's own errors (a broken YAML, say) are RuntimeErrors
+        if node is not None and not rclpy.ok():
+            return 0  # what was under way when the signal came could not end
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     finally:

@@ -18,10 +18,10 @@ README_END = "<!-- parameters:end -->"
 
 LAUNCH_NOTE = (
     "`depth.launch.py` takes `namespace`, `camera_name` (the node lives in `<namespace>/<camera_name>`), "
-    "`params_file`,\n`model`, `device`, `autostart` (these three override the file where they are given), "
-    "`use_sim_time`, `log_level` and\n`use_rviz` (needs the package `rviz2`). QoS of any topic, by its full name: "
-    "`qos_overrides./camera/image_raw.subscription.reliability: reliable`\n"
-    "(`publisher` or `subscription`; `reliability`, `depth` or `history`)."
+    "`params_file`,\n`model`, `device`, `autostart`, `use_sim_time` (these four override the file where they are "
+    "given), `log_level` and\n`use_rviz` (needs the package `rviz2`). QoS of any topic, by its full name:\n"
+    "`qos_overrides./camera/image_raw.subscription.reliability: reliable` (`publisher` or `subscription`; "
+    "`reliability`,\n`depth` or `history`)."
 )
 """What the README says below the table."""
 

@@ -63,9 +63,10 @@ class Publishers:
         """Give every publisher."""
         return self.depth, self.camera_info, self.points, self.confidence
 
-    def wanted(self) -> bool:
-        """Tell whether anyone subscribes to any of them."""
-        return any(p.get_subscription_count() > 0 for p in self.all())
+    def wanted(self, *, points: bool = True) -> bool:
+        """Tell whether anyone subscribes to any of them; to `points` only where points can be made."""
+        outputs = (p for p in self.all() if points or p is not self.points)
+        return any(p.get_subscription_count() > 0 for p in outputs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,6 +110,14 @@ class Player:
         self._answers: set[int] = set()
         self._subscription: Any = None
 
+    def wait_for_subscribers(self, delay_s: float) -> None:
+        """Let others find the publishers, and subscribe the followed topic before its first answer."""
+        end = time.monotonic() + delay_s
+        while (left := end - time.monotonic()) > 0:
+            if self._options.follow:
+                self._follow()
+            self._spin(min(left, CLOCK_STEP_S))
+
     def play(self) -> Played:
         """Publish the bag once from end to end."""
         played = Played()
@@ -215,7 +223,7 @@ def replay(options: ReplayOptions, context: Any = None) -> Played:
         executor.add_node(node)
         try:
             player = Player(node, bag, options, lambda seconds: executor.spin_once(timeout_sec=seconds))
-            time.sleep(options.delay_s)
+            player.wait_for_subscribers(options.delay_s)
             played = player.play()
             player.tell_damage()
             while options.loop:

@@ -70,9 +70,21 @@ def test_an_edge_gains_and_an_unsure_one_gains_more() -> None:
     log_scale = torch.full((1, 1, 8, 16), -2.0)
     log_scale[..., 8:] = -1.0
     coarse = CoarseOutput(log_depth_B1hw=log_depth, features_BChw=torch.zeros(1, 4, 8, 16), log_scale_B1hw=log_scale)
-    columns = gain_map(coarse).mean(0)
+    columns = gain_map(coarse, torch.zeros(1, 3, 32, 64)).mean(0)
     assert (columns[[0, 7, 15]] < 1e-6).all()
     assert columns[11:13].max() > 1.5 * columns[3:5].max() > 0.1
+
+
+def test_an_edge_of_the_image_gains_where_the_coarse_depth_has_none() -> None:
+    image = torch.zeros(1, 3, 32, 64)
+    image[..., 40:42] = 1.0  # a pole that the coarse depth lacks
+    scale = torch.full((1, 1, 8, 16), -2.0)
+    flat = CoarseOutput(
+        log_depth_B1hw=torch.zeros(1, 1, 32, 64), features_BChw=torch.zeros(1, 4, 8, 16), log_scale_B1hw=scale
+    )
+    columns = gain_map(flat, image).mean(0)
+    assert columns.argmax() == 10
+    assert (columns[[0, 5, 15]] < 1e-6).all()
 
 
 @pytest.mark.parametrize("region", [(1, 2, 3), (0, 0, 0, 5)])

@@ -25,6 +25,16 @@ def info(**changes: Any) -> CameraInfo:
     return message
 
 
+def test_an_info_without_a_size_takes_the_images() -> None:
+    source = info_message(0, 0, f_px=1400.0)
+    source.k[2], source.k[5] = 959.5, 539.5
+    source.p = [0.0] * 12
+    check_info(source)
+    known = calibration(source, 1920, 1080)
+    assert known is not None
+    assert (known.camera.fx, known.camera.width) == (1400.0, 1920)
+
+
 def test_k_and_d_for_raw_p_for_rectified() -> None:
     source = info(d=[0.1, -0.2, 0.001, 0.002, 0.03])
     source.p[0], source.p[5], source.p[2], source.p[6], source.p[3] = 450.0, 451.0, 310.0, 230.0, -54.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -31,6 +32,34 @@ def test_assumed_camera_has_the_field_of_view_of_the_parameter() -> None:
     assert not assumed.is_calibrated
     assert assumed.camera.fx == pytest.approx(WIDTH / 2)
     assert not view(info_message(WIDTH, HEIGHT, f_px=0.0)).is_calibrated
+
+
+def test_what_the_lens_folds_back_into_the_image_is_outside() -> None:
+    """At alpha 1 the polynomial of this lens turns back within the rectified image: no pixel may be shown twice."""
+    d = (-0.32, 0.11, 0.0, 0.0, -0.018)
+    info = info_message(1280, 720, f_px=700.0, d=d)
+    matrix, coefficients = np.asarray(info.k).reshape(3, 3), np.asarray(d)
+    new, _ = cv2.getOptimalNewCameraMatrix(matrix, coefficients, (1280, 720), 1.0)
+    info.p = np.hstack([new, np.zeros((3, 1))]).ravel()
+    made = View(info, 1280, 720, resolve({}))
+    known = np.isfinite(made.mask_outside(np.ones((720, 1280), np.float32)))
+    rays = made.camera.rays()[known].astype(np.float64)
+    pixels = cv2.projectPoints(
+        np.hstack([rays, np.ones((len(rays), 1))]), np.zeros(3), np.zeros(3), matrix, coefficients
+    )[0][:, 0]
+    assert 0.3 < known.mean() < 0.95
+    outward = np.hypot(*(pixels - [matrix[0, 2], matrix[1, 2]]).T)
+    order = np.argsort(np.hypot(*rays.T))
+    assert (np.diff(outward[order]) > -1e-6).all(), "further off the axis is further out in the raw image"
+
+
+def test_an_undistorted_right_camera_keeps_its_baseline() -> None:
+    info = info_message(WIDTH, HEIGHT, f_px=220.0)
+    info.p[0], info.p[5], info.p[2], info.p[6] = info.k[0], info.k[4], info.k[2], info.k[5]
+    info.p[3] = -22.0
+    assert view(info).tx == -22.0
+    info.p[0] = info.p[5] = 200.0  # of another camera than K's
+    assert view(info).tx == 0.0
 
 
 def test_undistorted_image_is_passed_through() -> None:

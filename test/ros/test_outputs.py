@@ -43,6 +43,7 @@ def test_32fc1_limits_and_far_value(far_value: str, far: float) -> None:
         ("nan", 250.0, [[0, 500, 0], [0, 0, 0]]),  # 80 m does not fit in 16 bits
         ("inf", 50.0, [[0, 500, 0], [0, 0, 0]]),
         ("max", 50.0, [[0, 500, 0], [50000, 50000, 50000]]),
+        ("max", 250.0, [[0, 500, 0], [65535, 65535, 65535]]),
     ],
 )
 def test_16uc1(far_value: str, max_m: float, expected: list[list[int]]) -> None:

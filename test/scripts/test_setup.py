@@ -99,6 +99,19 @@ def test_keeps_what_the_machine_has_and_believes_no_broken_run(project: Path):
     assert (project / ".venv" / "left_over").exists()
 
 
+def test_an_activated_venv_is_no_python_to_build_on(project: Path):
+    (project / "requirements" / "lock.txt").write_text("not-there==1.0\n")
+    inside = project / ".venv" / "bin"
+    inside.mkdir(parents=True)
+    (inside / "python3").write_text(f'#!/bin/sh\ntouch {project}/asked\nexec "{BASE_PYTHON}" "$@"\n')
+    (inside / "python3").chmod(0o755)
+    path = f"{inside}:{project.parent / 'bin'}:{os.environ['PATH']}"
+    done = run_setup(project, "--fresh", PATH=path, VIRTUAL_ENV=str(inside.parent))
+    assert "make no virtual environment" not in done.stderr
+    assert "not-there" in done.stderr, "it got as far as pip"
+    assert not (project / "asked").exists()
+
+
 def test_refuses_a_python_that_is_too_old_or_missing(project: Path):
     done = run_setup(project, PRV2_PYTHON="/bin/false")
     assert done.returncode == 1
