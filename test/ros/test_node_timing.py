@@ -45,8 +45,8 @@ def test_slow_engine_drops_frames_but_not_freshness() -> None:
         wait_until(live.settled, what="all images settled")
         wait_until(lambda: len(live.partner.depths) == live.counts.published, what="all depths")
         counts = live.counts
-        assert counts.received > 60
-        assert 6 <= counts.published <= 10
+        assert counts.received > 20
+        assert 3 <= counts.published <= 10
         assert counts.dropped == counts.received - counts.published
         assert counts.errors == counts.skipped == 0
         assert max(latencies_s(live)) < 2 * delay_s
@@ -62,8 +62,8 @@ def test_memory_does_not_grow_with_waiting_frames() -> None:
         before = device_memory_mib("cpu")
         sent = stream(live, 30.0, 4.0, shape)
         growth = device_memory_mib("cpu") - before
-        # Kept frames would add sent * 0.9 MiB (over 50 MiB).
-        assert sent * 0.9 > 50
+        # Kept frames would add sent * 0.9 MiB (over 30 MiB).
+        assert sent * 0.9 > 30
         assert growth < 15
 
 
@@ -132,7 +132,7 @@ def status(live: Live) -> Any:
 
 
 def test_diagnostics_count_and_warn() -> None:
-    with live_node(PlaneEngine(), {"input_timeout_s": 0.5}) as live:
+    with live_node(PlaneEngine(), {"input_timeout_s": 1.5}) as live:
         live.wait_ready()
         wait_until(lambda: live.partner.received["/diagnostics"] and "no image yet" in status(live).message)
         live.send_info(info_message(64, 48))

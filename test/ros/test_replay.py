@@ -86,7 +86,7 @@ def test_messages_arrive_as_recorded_in_time_and_the_clock_moves(tmp_path: Path,
     assert listener.clocks == sorted(listener.clocks)
     assert listener.clocks[0] == FIRST_NS
     assert listener.clocks[-1] == FIRST_NS + 3 * PERIOD_NS
-    assert len(listener.clocks) > 20
+    assert len(listener.clocks) > 8
 
 
 def test_as_fast_as_the_node_takes_it(tmp_path: Path, context: Any) -> None:
