@@ -66,6 +66,8 @@ def score_constant(
 def summarise(rows: Sequence[Mapping[str, Any]]) -> Summary:
     """Mean over frames by kind (`all` first), variant and score; a frame without a score does not count for it.
 
+    A variant that some frames of a kind lack has no mean there: it would stand beside means over other frames.
+
     A row is a mapping with `kind` and `scores` (variant -> score -> value).
     """
     summary: dict[str, dict[str, dict[str, float]]] = {}
@@ -73,8 +75,8 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> Summary:
     for kind in ["all", *(kinds if len(kinds) > 1 else [])]:
         chosen = [row["scores"] for row in rows if kind in ("all", row["kind"])]
         summary[kind] = {}
-        for variant in dict.fromkeys(name for scores in chosen for name in scores):
-            found = [scores[variant] for scores in chosen if variant in scores]
+        for variant in (name for name in chosen[0] if all(name in scores for scores in chosen)):
+            found = [scores[variant] for scores in chosen]
             names = sorted({name for scores in found for name in scores})
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # a mean over no number at all is NaN, as meant
