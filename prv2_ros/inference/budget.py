@@ -20,7 +20,7 @@ from prv2_ros.network.coarse_lite import CoarseOutput
 
 _REMEMBERED = 31
 
-_CONTRAST_WEIGHT = 0.2
+_CONTRAST_WEIGHT = 0.8
 """What the image's contrast (0..1) counts beside the spread of the log depth (`benchmarks/anytime.py`)."""
 
 
