@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import Log
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -99,8 +98,6 @@ class Partner:
         for topic in listen:
             kind = (self.KINDS | self.ASKED_FOR)[topic]
             self.node.create_subscription(kind, topic, self._keeper(topic), reliable())
-        self.log: list[str] = []
-        self.node.create_subscription(Log, "/rosout", self._keep_log, reliable(100))
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._keeper("/diagnostics"), reliable())
 
     def _keeper(self, topic: str) -> Callable[[Any], None]:
@@ -111,10 +108,6 @@ class Partner:
                 self.received[topic].append(message)
 
         return keep
-
-    def _keep_log(self, message: Log) -> None:
-        if message.name.endswith("depth_node"):
-            self.log.append(message.msg)
 
     @property
     def depths(self) -> list[Image]:
@@ -130,6 +123,20 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 20.0, what: str 
     while not condition():
         assert time.monotonic() < end, f"{what} not met within {timeout_s} s"
         time.sleep(0.01)
+
+
+def logged(capfd: Any, text: str) -> Callable[[], bool]:
+    """Tell whether a text was logged since the last look, or before.
+
+    From stderr, as /rosout did not reach the partner within 20 s in one run of many.
+    """
+    seen: list[str] = []
+
+    def found() -> bool:
+        seen.append(capfd.readouterr().err)
+        return text in "".join(seen)
+
+    return found
 
 
 class Live:

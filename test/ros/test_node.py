@@ -19,6 +19,7 @@ from ros_fakes import (
     image_message,
     info_message,
     live_node,
+    logged,
     reliable,
     wait_until,
 )
@@ -92,7 +93,8 @@ def test_confidence_is_published_when_somebody_subscribes() -> None:
         assert engine.options == {"confidence": True, "max_latency_ms": 80.0, "regions": ((4, 8, 20, 30),)}
 
 
-def test_nobody_asks_for_confidence_and_a_model_without_it_says_so() -> None:
+def test_nobody_asks_for_confidence_and_a_model_without_it_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    said = logged(capfd, "model plane gives none")
     engine = PlaneEngine()
     with live_node(engine, listen=("depth/image_rect",)) as live:
         live.wait_ready()
@@ -103,7 +105,7 @@ def test_nobody_asks_for_confidence_and_a_model_without_it_says_so() -> None:
 
         def warned() -> bool:
             send(live, image_message(GREY))  # again: the node may not yet know of the subscription at the first one
-            return any("model plane gives none" in line for line in live.partner.log)
+            return said()
 
         wait_until(warned, what="the warning")
         assert not live.partner.received["confidence"]
@@ -246,13 +248,13 @@ def test_max_rate_skips() -> None:
         assert 0 < live.counts.skipped <= sent
 
 
-def test_incompatible_qos_is_reported() -> None:
+def test_incompatible_qos_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     with live_node(PlaneEngine()) as live:
         qos = reliable()
         qos.durability = QoSDurabilityPolicy.TRANSIENT_LOCAL
         live.partner.node.create_subscription(Image, "depth/image_rect", lambda message: None, qos)
         text = "a subscriber of /depth/image_rect asks for incompatible QoS (DURABILITY"
-        wait_until(lambda: any(text in line for line in live.partner.log), what="report in the log")
+        wait_until(logged(capfd, text), what="report in the log")
 
 
 def test_qos_overrides_are_taken() -> None:
