@@ -84,7 +84,7 @@ class Intake:
         if arrival < due:
             return False
         # Counted from when the frame was due, not from when it came, as jitter must not lower the rate; but after a
-        # gap no frame is in hand.
+        # gap of a period and more no second frame is in hand.
         self._due = (due if arrival - due < period else arrival) + period
         self._passed = arrival
         return True

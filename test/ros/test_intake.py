@@ -38,7 +38,7 @@ class Camera:
         return found
 
 
-def test_no_two_frames_in_one_period_not_even_after_a_gap() -> None:
+def test_no_two_frames_at_once_not_even_after_a_gap() -> None:
     camera = Camera()
     assert camera.passed(4.0, 30, 1.0) == pytest.approx([0, 1, 2, 3], abs=0.04)
     camera.now += 60.0
