@@ -31,6 +31,8 @@ def lamp(b: Builder, h: float) -> None:
 
 def plant(b: Builder, h: float) -> None:
     """Potted plant with arching stems."""
+    if b.model(0.6, "plant", "", (h / 1.5, h * 1.5)):
+        return
     r, p, green = b.rng, h * 0.25, (0.05 + 0.1 * b.rng.random(), 0.15 + 0.2 * b.rng.random(), 0.03)
     b.lathe(
         [(0, 0), (p * 0.45, 0), (p * 0.6, p), (p * 0.52, p), (p * 0.5, p * 0.8), (0, p * 0.8)],
@@ -61,6 +63,8 @@ def plant(b: Builder, h: float) -> None:
 
 def picture(b: Builder, w: float, h: float) -> None:
     """Framed picture; its back on the y = 0 plane."""
+    if b.model(0.25, "small", "frame|clock|calendar", wall=True):
+        return
     b.box(0, -0.015, 0, w, 0.03, h, b.rng.choice(HARD), colour(b.rng, 0.2))
     b.box(0, -0.029, 0.03, w - 0.06, 0.006, h - 0.06, b.rng.choice(["art", "art2", "art3"]), colour(b.rng, 0.5, 0.3))
 

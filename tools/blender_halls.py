@@ -12,7 +12,7 @@ import blender_vehicles as vehicles
 import numpy as np
 from blender_materials import add_lamp
 from blender_parts import Builder, colour
-from blender_scenes import Layout, Point, around, ceiling_lamps, furnish, hull, wall_slots
+from blender_scenes import Layout, Point, around, ceiling_lamps, furnish, hull, openings, spread, wall_slots
 
 
 def _bay(b: Builder) -> None:
@@ -82,6 +82,8 @@ def garage(b: Builder) -> Layout:
             spots += [tuple(b.where(0, 0, 0.6))] * 5
     with b.at(0, d / 2):
         indoor.scatter(b, w * 0.85, d * 0.8, 0, r.randrange(8, 28), 0.08, 0.6)
+        spread(b, w * 0.8, d * 0.8, ("floor", "floor", "street", "cycle", "small"), 6)
+    openings(b, w, d)
     for _ in range(r.randrange(1, 6)):
         p = np.cumsum(b.gen.normal(0, 0.25, (25, 3)), 0) * (1, 1, 0) + (r.uniform(-w / 4, w / 4), d / 2, 0.015)
         b.tube(np.clip(p, (-w / 2, 0.1, 0), (w / 2, d, 1)), 0.012, "rubber", colour(r, 0.6), 6)
@@ -113,7 +115,8 @@ def tabletop(b: Builder) -> Layout:
         spots += [tuple(b.where(u * w, 0, 0.85)) for u in (-0.3, 0, 0.3)]
     for thing, x in (("books", -1.4), (r.choice(["art", "mixed"]), 0.2), ("ward", 1.7)):
         with b.at(x, 4.5):
-            furnish(b, thing)
+            if b.models is None or r.random() < 0.5:  # else a bare wall behind the table
+                furnish(b, thing)
     lamps = ceiling_lamps(b, 4.5, 4.5, 2.6, r.choice([20, 60]))
 
     def shot(g: random.Random) -> tuple[Point, Point]:
@@ -186,6 +189,7 @@ def hall(b: Builder) -> Layout:
                         furnish(b, r.choice(["art", "art", "books", "plant"]))
     with b.at(0, d / 2):
         indoor.scatter(b, w * 0.8, d * 0.9, 0, r.randrange(2, 16), 0.2, 1.2)
+        spread(b, w * 0.7, d * 0.8, ("floor", "back", "person", "chair", "table"), 8)
     for _ in range(r.randrange(0, 4)):
         with b.at(r.uniform(-0.5, 0.5), r.uniform(3, d - 1), 0, r.uniform(0, 6)):
             r.choice([outdoor.person, indoor.chair, vehicles.bicycle])(b)

@@ -21,6 +21,7 @@ RECIPES: dict[
     "fabric": (("checker", "noise", "wave", "voronoi", "none"), (6, 120), (0.45, 0.95), (0.8, 1), 0, 0.2),
     "rug": (("voronoi", "checker", "wave", "brick"), (2, 14), (0.15, 0.7), (0.9, 1), 0, 0.25),
     "wall": (("none", "none", "noise", "tile", "brick", "wave"), (1.2, 5), (0.7, 0.97), (0.5, 0.95), 0, 0.06),
+    "plain": (("none",), (1, 1), (0.9, 1), (0.4, 0.95), 0, 0),
     "brick": (("brick", "brick", "tile", "noise"), (1.5, 3.5), (0.35, 0.75), (0.7, 1), 0, 0.4),
     "concrete": (("noise", "voronoi", "noise"), (0.6, 8), (0.45, 0.85), (0.5, 0.95), 0, 0.15),
     "floor": (
@@ -83,7 +84,7 @@ def make(key: str, rng: random.Random) -> bpy.types.Material:
         colour = _multiply(tree, colour, _ramp(tree, pattern, low, rng, key == "art"))
         if bump and rng.random() < 0.6:
             _bump(tree, pattern, shader, bump * rng.uniform(0.3, 1.2))
-    if rng.random() < 0.6 and key not in ("glow", "glass", "art"):
+    if rng.random() < 0.6 and key not in ("glow", "glass", "art", "plain"):
         stain = _pattern(tree, "noise", math.exp(rng.uniform(-1, 2)), rng)
         colour = _multiply(tree, colour, _ramp(tree, stain, rng.uniform(0.45, 0.9), rng, False))
         if rng.random() < 0.5 and metallic < 1:

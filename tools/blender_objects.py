@@ -28,6 +28,8 @@ def _more_clutter(b: Builder, size: float, mat: str, t: tuple[float, float, floa
 
 def clutter(b: Builder, size: float) -> None:
     """One small thing of about `size` metres."""
+    if b.model(0.65, "small", "", (size / 1.6, size * 1.6)):
+        return
     r, t = b.rng, colour(b.rng, 0.55)
     mat = r.choice(["plastic", "plastic2", "metal", "paint", "paper", "wood", "fabric", "glass", "art"])
     pick = r.randrange(9)
@@ -88,6 +90,11 @@ def scatter(b: Builder, w: float, d: float, z: float, count: int, small: float, 
 
 def desk(b: Builder, w: float, d: float, h: float, things: int) -> None:
     """Table with legs or drawers; a screen now and then."""
+    table = b.model(0.55, "table", "", (w / 1.4, w * 1.4))
+    if table:
+        wide, deep, high = table.size
+        scatter(b, wide * 0.8, deep * 0.75, high, things, 0.05, 0.4)
+        return
     r, t, mat = b.rng, colour(b.rng, 0.15), b.rng.choice(HARD)
     b.box(0, 0, h - 0.035, w, d, 0.035, mat, t)
     legs = r.choice(["metal", mat])
@@ -116,6 +123,8 @@ def screen(b: Builder, w: float) -> None:
 
 def chair(b: Builder) -> None:
     """Wooden, shell or office chair."""
+    if b.model(0.7, "chair"):
+        return
     r, t, mat = b.rng, colour(b.rng, 0.3), b.rng.choice([*HARD, "fabric"])
     h = r.uniform(0.4, 0.5)
     b.box(0, 0, h, 0.44, 0.44, r.uniform(0.03, 0.09), mat, t, 0, 0.035)

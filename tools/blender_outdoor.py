@@ -10,6 +10,8 @@ from blender_parts import Builder, colour, vary, waves
 
 def person(b: Builder) -> None:
     """Standing or walking figure of rounded limbs."""
+    if b.model(0.75, "person"):
+        return
     r, h = b.rng, b.rng.gauss(1.7, 0.12) / 1.75
     top, legs, skin, step = colour(r, 0.5), colour(r, 0.3), vary(r, (0.45, 0.28, 0.2), 0.5), r.gauss(0, 0.18)
     for i in (-1, 1):
@@ -30,6 +32,8 @@ def person(b: Builder) -> None:
 
 def tree(b: Builder, h: float, leaves: int) -> None:
     """Broad-leaved, conifer or bare tree."""
+    if b.model(0.4, "tree"):
+        return
     r, green = b.rng, (0.04 + 0.14 * b.rng.random(), 0.1 + 0.2 * b.rng.random(), 0.02)
     kind, bark, s = r.choice(["broad", "broad", "cone", "bare"]), colour(r, 0.1, 0.03, 0.3), h * r.uniform(0.012, 0.03)
     b.tube([(0, 0, 0), (r.gauss(0, 0.02) * h, r.gauss(0, 0.02) * h, h * 0.5), (0, 0, h * 0.85)], s, "bark", bark)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import bpy
 import numpy as np
+from model_catalogue import Catalogue, Model
 
 HARD = ("paint", "wood", "plastic", "metal", "wood2")  # material keys of furniture
 PLANES = np.array([[1, 2], [0, 2], [0, 1]])
@@ -35,9 +36,11 @@ def vary(rng: random.Random, tint: Sequence[float], amount: float = 0.15) -> tup
 
 
 class Builder:
-    """Collects parts and turns them into one object."""
+    """Collects parts and turns them into one object, and ready-made models where it has a catalogue of them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, models: Catalogue | None = None) -> None:
+        self.models = models
+        self.placed: list[tuple[Model, np.ndarray]] = []
         self.rng = random.Random(seed)
         self.gen = np.random.default_rng(seed)
         self._matrix = np.eye(4)
@@ -110,6 +113,15 @@ class Builder:
         obj = bpy.data.objects.new("scene", mesh)
         bpy.context.scene.collection.objects.link(obj)
         return obj
+
+    def model(self, chance: float, group: str, *choice: str | tuple[float, float], wall: bool = False) -> Model | None:
+        """Places a ready-made model with a chance, where there are any; `wall`: its back on y = 0, where it hangs."""
+        if self.models is None or self.rng.random() >= chance:
+            return None
+        chosen = self.models.pick(self.rng, group, *choice)
+        with self.at(0, -chosen.size[1] / 2 - 0.005 if wall else 0, chosen.elevation if wall else 0):
+            self.placed.append((chosen, self._matrix))
+        return chosen
 
     @property
     def keys(self) -> list[str]:

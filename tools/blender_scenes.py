@@ -14,6 +14,22 @@ from blender_materials import add_lamp
 from blender_parts import Builder, colour, vary
 
 Point = tuple[float, float, float]
+# Ready-made models for a thing at a wall: their group, and a pattern of names
+MODELS = {
+    "bed": ("back", r"\bbed|futon"),
+    "sofa": ("back", "sofa|couch|armchair"),
+    "desk": ("table", ""),
+    "table": ("table", ""),
+    "kitchen": ("back", "cabinet|sink|stove|oven|cooker|freezer|machine|island"),
+    "books": ("back", "book|shel"),
+    "mixed": ("back", ""),
+    "ward": ("back", "wardrobe|cabinet|cupboard|fridge"),
+    "fridge": ("back", "fridge|refrigerator"),
+    "chest": ("back", "chest|dresser|drawer|box|vanity|piano"),
+    "tv": ("back", "tv|television|living"),
+    "plant": ("plant", ""),
+    "art": ("hung", ""),
+}
 
 
 @dataclass(kw_only=True)
@@ -28,6 +44,9 @@ class Layout:
     sky: float
     near: float = 1.2
     lens: tuple[float, float] = (30, 110)
+    skip_bare: float = 0.9
+    """Chance that a view of nothing but a wall is drawn anew."""
+
     lamps: list = field(default_factory=list)
 
 
@@ -36,6 +55,8 @@ def hull(
 ) -> None:
     """Room over x in -w/2..w/2, y in 0..d; `opening`: none, window or door in the x = w/2 and y = d walls."""
     r, t = b.rng, colour(b.rng, 0.45, 0.3, 0.9)
+    if b.models and r.random() < 0.45:  # bright and bare, as most walls are; what a network may take for the sky
+        mats, t = ("plain", mats[1], "plain"), (r.uniform(0.55, 0.9),) * 3
     b.box(0, d / 2, -0.1, w + 0.4, d + 0.4, 0.1, mats[1], colour(r, 0.5, 0.1, 0.7), soft=0)
     b.box(0, d / 2, h, w + 0.4, d + 0.4, 0.1, mats[2], colour(r, 0.05, 0.5, 0.9), soft=0)
     b.box(0, -0.1, 0, w + 0.4, 0.2, h, mats[0], t, soft=0)
@@ -156,13 +177,43 @@ def room(b: Builder) -> Layout:
         b.box(0, d / 2, 0, w * 0.6, d * 0.45, 0.012, "rug", colour(r, 0.6))
     with b.at(0, d / 2):
         indoor.scatter(b, w * 0.8, d * 0.7, 0, r.randrange(0, 12), 0.08, 0.5)
+        spread(b, w * 0.7, d * 0.7, ("floor", "floor", "back", "person"), 3)
+    openings(b, w, d)
     lamps = ceiling_lamps(b, w, d, h, r.choice([15, 60, 90]))
-    return Layout(shot=around(spots, w, d, 0.5, 1.75, (1.3, 9)), sky=r.choice([0.05, 0.4, 0.8]), lamps=lamps)
+    return Layout(
+        shot=around(spots, w, d, 0.5, 1.75, (1.3, 9)),
+        sky=r.choice([0.05, 0.4, 0.8]),
+        lamps=lamps,
+        skip_bare=0.6 if b.models else 0.9,
+    )
+
+
+def spread(b: Builder, w: float, d: float, groups: tuple[str, ...], most: int) -> None:
+    """Up to `most` ready-made things over a w x d rectangle, where there are any."""
+    for _ in range(b.rng.randrange(most + 1) if b.models else 0):
+        with b.at(b.rng.uniform(-w / 2, w / 2), b.rng.uniform(-d / 2, d / 2), 0, b.rng.uniform(0, 6.3)):
+            b.model(1, b.rng.choice(groups))
+
+
+def openings(b: Builder, w: float, d: float) -> None:
+    """Ready-made doors and windows on the walls of a room over x in -w/2..w/2, y in 0..d, where there are any."""
+    for x, y, yaw in wall_slots(b, w, d)[:2] if b.models else ():
+        with b.at(x, y, 0, yaw):
+            b.model(0.6, "opening", wall=True)
 
 
 def furnish(b: Builder, thing: str) -> Point:
     """One piece with its back on the wall y = 0 of the local frame; returns where to look."""
     r = b.rng
+    chosen = b.model(0.7, *MODELS[thing], wall=True)
+    if chosen:
+        _, deep, high = chosen.size
+        if chosen.group == "table":
+            with b.at(0, -deep / 2):
+                indoor.scatter(b, chosen.size[0] * 0.8, deep * 0.7, high, r.randrange(2, 12), 0.06, 0.4)
+            with b.at(0, -deep - 0.2, 0, math.pi + r.gauss(0, 0.4)):
+                indoor.chair(b)
+        return tuple(b.where(0, -deep, chosen.elevation + high * 0.6))
     depth, z = {"bed": (1.08, 0.5), "sofa": (0.5, 0.5), "desk": (0.4, 0.8), "kitchen": (0.34, 1.0)}.get(
         thing, (0.25, 1.0)
     )

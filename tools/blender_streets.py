@@ -145,7 +145,9 @@ def _roadside(b: Builder, side: int, half: float, walk: float, far: float, style
         with b.at(side * r.uniform(half + 0.4, edge), r.uniform(3, 40), 0.1, r.uniform(0, 6.3)):
             outdoor.person(b)
     for _ in range(r.randrange(0, 5)):
-        with b.at(side * (half + 0.6), r.uniform(3, 40), 0.1):
+        with b.at(side * (half + 0.6), r.uniform(3, 40), 0.1, -side * math.pi / 2):
+            if b.model(0.7, "street"):
+                continue
             b.cylinder(
                 0,
                 0,
@@ -226,7 +228,7 @@ def yard(b: Builder) -> Layout:
         lambda: outdoor.rock(b, math.exp(r.uniform(-1.8, 1.1))),
         lambda: outdoor.tree(b, r.uniform(2, 10), 2500),
         lambda: outdoor.hedge(b, r.uniform(0.6, 3), r.uniform(0.6, 2), r.uniform(0.4, 1.8)),
-        lambda: outdoor.person(b),
+        lambda: b.model(1, "street") or outdoor.person(b),
         lambda: vehicles.car(b),
         lambda: vehicles.motorcycle(b),
         lambda: vehicles.bicycle(b),

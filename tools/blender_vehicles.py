@@ -124,6 +124,8 @@ def _car_cabin(
 
 def car(b: Builder, kind: str | None = None) -> None:
     """Car, van or truck along y (front towards -y); 3.5 to 9 m long."""
+    if b.model(0.6, "car"):
+        return
     r, paint = b.rng, colour(b.rng, 0.6, 0.02, 0.9)
     kind = kind or r.choice(["hatch", "sedan", "suv", "van", "sedan", "hatch", "truck"])
     length, wide, high = {
@@ -208,6 +210,8 @@ def _motorcycle_body(
 
 def motorcycle(b: Builder) -> None:
     """Motorcycle along y (front towards -y), about 2.1 m long."""
+    if b.model(0.5, "cycle", "scooter|yamaha"):
+        return
     r, paint, chrome = b.rng, colour(b.rng, 0.7), (0.7, 0.7, 0.72)
     base, rad = r.uniform(1.3, 1.55), r.uniform(0.29, 0.34)
     f, k = -base / 2, base / 2
@@ -263,6 +267,8 @@ def motorcycle(b: Builder) -> None:
 
 def bicycle(b: Builder) -> None:
     """Bicycle along y, about 1.7 m long."""
+    if b.model(0.6, "cycle", "bicycle|bike"):
+        return
     r, t = b.rng, colour(b.rng, 0.7)
     for y in (-0.52, 0.52):
         with b.at(0, y, 0.34):

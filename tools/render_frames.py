@@ -16,22 +16,25 @@ import random
 import sys
 import tempfile
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 import bpy
 import numpy as np
-from mathutils import Euler, Vector
+from mathutils import Euler, Matrix, Vector
 
 sys.path.insert(0, str(Path(__file__).parent))
 from blender_halls import garage, hall, tabletop
 from blender_materials import add_sky, make
+from blender_models import load
 from blender_output import FAR_M, shoot, write
 from blender_parts import Builder
 from blender_scenes import Layout, room
 from blender_streets import street, yard
 from blender_tiles import add_tiles
+from model_catalogue import Catalogue, Model
 
 KINDS = {"room": room, "garage": garage, "street": street, "tabletop": tabletop, "hall": hall, "yard": yard}
 ORDER = (
@@ -50,14 +53,31 @@ ORDER = (
 )
 
 
-def build(seed: int, kind: str) -> Layout:
+def build(seed: int, kind: str, models: Catalogue | None) -> Layout:
     """Empties Blender and makes the scene."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    builder = Builder(seed)
+    builder = Builder(seed, models)
     layout = KINDS[kind](builder)
     builder.finish({key: make(key, builder.rng) for key in builder.keys})
+    add_models(builder)
     add_sky(builder.rng, layout.sky)
     return layout
+
+
+def add_models(builder: Builder) -> None:
+    """Ready-made models where the scene wants them; one that cannot be read is left out."""
+    known: dict[Model, tuple[bpy.types.Mesh, np.ndarray] | None] = {}
+    for model, place_of in builder.placed:
+        if model not in known:
+            try:
+                known[model] = load(model, builder.rng)
+            except (RuntimeError, ValueError):
+                known[model] = None
+        if known[model] is not None:
+            mesh, matrix = known[model]
+            item = bpy.data.objects.new(model.name, mesh)
+            bpy.context.scene.collection.objects.link(item)
+            item.matrix_world = Matrix((place_of @ matrix).tolist())
 
 
 def prepare(width: int, height: int, samples: int, threads: int, folder: str) -> bpy.types.Object:
@@ -111,7 +131,7 @@ def place(camera: bpy.types.Object, layout: Layout, rng: random.Random, aspect: 
                 hit, point, *_ = bpy.context.scene.ray_cast(graph, Vector(eye), (turn @ ray).normalized())
                 depths.append(-(turn.transposed() @ (point - Vector(eye))).z if hit else FAR_M)
         low_q, high_q = np.quantile(depths, [0.03, 0.9])
-        bare = high_q < 2 * low_q and rng.random() < 0.9  # a lone wall teaches little
+        bare = high_q < 2 * low_q and rng.random() < layout.skip_bare  # a lone wall teaches little
         if np.median(depths) > layout.near and low_q > 0.25 * layout.near and not bare:
             break
     return fov
@@ -166,7 +186,7 @@ def render_scene(seed: int, args: argparse.Namespace, log: TextIO) -> None:
         return
     start = time.time()
     kind = args.kind or ORDER[seed % len(ORDER)]
-    layout = build(seed, kind)
+    layout = build(seed, kind, args.catalogue)
     width = args.width_max
     height = round(width / random.Random(seed * 7 + 1).choice([16 / 9, 4 / 3, 1.5, 16 / 9]) / 2) * 2
     missing = [view for view in range(args.views) if not (args.out / f"{seed * 100 + view:05d}.jpg").exists()]
@@ -198,6 +218,7 @@ def main() -> None:
     p.add_argument("--views", type=int, default=6)
     p.add_argument("--width-max", type=int, default=480, help="picture width in px")
     p.add_argument("--tiles", type=int, default=0, help="native tiles a frame, for the refiner")
+    p.add_argument("--models", type=Path, help="folder of Sweet Home 3D catalogues (*.sh3f) to furnish scenes with")
     p.add_argument("--samples", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--kind", choices=sorted(KINDS))
@@ -205,11 +226,16 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     log = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Blender prints a line per sample
-    for seed in range(args.start, args.start + args.scenes):
+    with tempfile.TemporaryDirectory() as work:
         try:
-            render_scene(seed, args, log)
-        except (RuntimeError, ValueError, IndexError, OSError, StopIteration) as error:
-            print(f"scene {seed} dropped: {error!r}", file=log, flush=True)
+            args.catalogue = Catalogue(args.models, Path(work)) if args.models else None
+        except (FileNotFoundError, zipfile.BadZipFile) as error:
+            p.error(f"--models: {error}")
+        for seed in range(args.start, args.start + args.scenes):
+            try:
+                render_scene(seed, args, log)
+            except (RuntimeError, ValueError, IndexError, OSError, StopIteration) as error:
+                print(f"scene {seed} dropped: {error!r}", file=log, flush=True)
 
 
 if __name__ == "__main__":
