@@ -28,9 +28,10 @@ from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor, tile_images
 from prv2_ros.inference.regions import Region
-from prv2_ros.network.align import crop_aligned, network_focal, prepare_network_image
+from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
+from prv2_ros.network.looks import Look, merge_looks, network_looks
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
 from prv2_ros.types import DepthResult, TileDepth
@@ -124,16 +125,16 @@ class DepthEngine:
         camera = check_camera(camera, height, width, self.config.assumed_fov_deg)
         with torch.inference_mode():
             image_13HW = image_tensor(image_rgb, self.device)
-            size_hw = self._model.network_size(width, height)
-            network_13hw = prepare_network_image(image_13HW, size_hw).contiguous(memory_format=torch.channels_last)
-            f_px = network_focal(camera.fx, camera.fy, (height, width), size_hw)
+            looks = network_looks(self._model, image_13HW, camera.fx, camera.fy)
             clock.lap("preprocess")
-            coarse = self._coarse(network_13hw, f_px)
+            coarse = merge_looks([self._coarse(look) for look in looks])
             limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
             maps = ImageMaps(coarse, (height, width), scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
             clock.lap("coarse")
             grid = self._grid(height, width)
-            order = self._order(grid, gain_map(coarse, network_13hw) if limit_ms else None, (height, width), regions)
+            order = self._order(
+                grid, gain_map(coarse, looks[0].image_B3hw) if limit_ms else None, (height, width), regions
+            )
             refined = self._refine(image_13HW, coarse, maps, grid, order, clock, limit_ms)
             clock.lap("refine")
             maps.leave_out_wide_changes(self.config.wide_cells if refined else 0.0)
@@ -150,10 +151,9 @@ class DepthEngine:
             )
         return dataclasses.replace(result, tiles=tiles, timings_ms=clock.timings_ms())
 
-    def _coarse(self, network_13hw: Tensor, f_px: float) -> CoarseOutput:
-        focal_B = torch.tensor([f_px], dtype=torch.float32, device=self.device)
+    def _coarse(self, look: Look) -> CoarseOutput:
         with self._autocast():
-            return self._predict_coarse(network_13hw, focal_B)
+            return self._predict_coarse(look.image_B3hw, look.f_px_B)
 
     def _grid(self, height: int, width: int) -> TileGrid:
         return tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)

@@ -30,6 +30,10 @@ class ModelSpec:
     """Area of the coarse network's input; the aspect ratio follows the image. At 384x640 the same weights were less
     accurate (models/MODEL_CARD.md): they have mostly seen pictures of this size and smaller ones."""
 
+    second_look: float = 1.5
+    """Area of the coarse network's second, mirrored look at the picture, as a multiple of the first one's; 0 for one
+    look alone (`prv2_ros.network.looks`)."""
+
 
 VARIANTS = {
     "s": ModelSpec(name="s", refiner_encoder="mobilenetv4_conv_small", refiner_widths=(24, 32, 48, 64)),

@@ -21,6 +21,7 @@ from prv2_ros.data.frames import list_frames
 from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.network.align import crop_aligned
+from prv2_ros.network.looks import merge_looks, network_looks
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 
@@ -62,7 +63,7 @@ def write_coarse_maps(
     """
     if not folders:
         raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
-    place = output / f"coarse_maps_{_fingerprint(model.coarse)}"
+    place = output / f"coarse_maps_{_fingerprint(model.coarse)}_{model.spec.second_look:g}"
     place.mkdir(parents=True, exist_ok=True)
     scenes = [path for folder in folders for path in _scenes(Path(folder))]
     maps: dict[Path, Path] = {}
@@ -106,7 +107,9 @@ def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
     with torch.inference_mode():
         image: Tensor = torch.from_numpy(overview.image).to(device)
         image = image[None].permute(0, 3, 1, 2).float() / 255  # channels last
-        coarse = model.predict_coarse(image, torch.tensor([overview.camera.fx], dtype=torch.float32, device=device))
+        size_hw = (image.shape[-2], image.shape[-1])
+        looks = network_looks(model, image, overview.camera.fx, overview.camera.fx, size_hw)
+        coarse = merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
         for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
             maps = {
                 "log_depth": (coarse.log_depth_B1hw, DEPTH_STRIDE),

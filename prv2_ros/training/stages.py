@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from prv2_ros.network.align import crop_aligned, upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
+from prv2_ros.network.looks import merge_looks, network_looks
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
 from prv2_ros.training import losses
@@ -115,8 +116,11 @@ def real_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) 
 
 
 def confidence_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
-    """Likelihood of the predicted error scales: the coarse network's on whole pictures, the refiner's on patches."""
-    coarse, refined = _whole(model, batch)
+    """Likelihood of the predicted error scales: the coarse network's on whole pictures, the refiner's on patches.
+
+    Of the mean of the coarse network's looks, which is what will be used.
+    """
+    coarse, refined = _whole(model, batch, every_look=True)
     whole = losses.laplace_nll(*_at_truth(coarse.log_depth_B1hw, batch["log_depth"], coarse.log_scale_B1hw))
     patch = losses.laplace_nll(*_at_truth(refined.log_depth_B1HW, batch["patch_log_depth"], refined.log_scale_B1hw))
     return whole + patch, _detached({"nll_coarse": whole, "nll": patch})
@@ -150,9 +154,14 @@ def _unit(image: Tensor) -> Tensor:
     return image.float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
-def _whole(model: DepthModel, batch: Batch) -> tuple[CoarseOutput, RefinedTile]:
-    """Run the coarse network on the pictures and the refiner on their patches."""
-    coarse = model.predict_coarse(_unit(batch["image"]), batch["f_px"])
+def _whole(model: DepthModel, batch: Batch, *, every_look: bool = False) -> tuple[CoarseOutput, RefinedTile]:
+    """Run the coarse network on the pictures, with one look where not told otherwise, and the refiner on patches."""
+    image, f_px = _unit(batch["image"]), batch["f_px"]
+    if every_look:
+        looks = network_looks(model, image, f_px, f_px, (image.shape[-2], image.shape[-1]))
+        coarse = merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
+    else:
+        coarse = model.predict_coarse(image, f_px)
     patches = _unit(batch["patches"])
     count = len(patches) // len(batch["image"])
 

@@ -12,7 +12,8 @@ from prv2_ros.data import tiles
 from prv2_ros.data.frames import read_frame
 from prv2_ros.errors import InputError
 from prv2_ros.network.align import upsample_to
-from prv2_ros.network.model import DepthModel
+from prv2_ros.network.looks import network_looks
+from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.training.coarse_maps import read_coarse_tile, write_coarse_maps
 from prv2_ros.training.samples import tile_sample
 
@@ -27,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model() -> DepthModel:
     torch.manual_seed(0)
-    return DepthModel().eval()
+    return DepthModel(ModelSpec(second_look=0)).eval()
 
 
 def test_maps_are_what_the_coarse_network_says_there(folder: Path, model: DepthModel, tmp_path: Path) -> None:
@@ -53,6 +54,21 @@ def test_maps_are_what_the_coarse_network_says_there(folder: Path, model: DepthM
             assert difference.max() < 0.03
             assert (difference < 0.01).mean() > 0.999
         assert found.features.shape == (coarse.features_BChw.shape[1], h // 8, w // 8)
+
+
+def test_maps_are_the_mean_of_two_looks_where_the_model_takes_two(
+    folder: Path, model: DepthModel, tmp_path: Path
+) -> None:
+    twice = DepthModel()
+    twice.load_state_dict(model.state_dict())
+    one, two = (write_coarse_maps(m.eval(), (str(folder),), tmp_path) for m in (model, twice))
+    scene = tiles.read_tile_scene(folder / "00000001.json")
+    looks = network_looks(twice, torch.from_numpy(scene.overview.image).permute(2, 0, 1)[None], 1.0, 1.0)
+    assert len(looks) == 2
+    for tile in one:
+        first, mean = read_coarse_tile(one[tile]), read_coarse_tile(two[tile])
+        assert np.abs(first.log_depth - mean.log_depth).max() > 1e-4
+        assert np.array_equal(first.features, mean.features)
 
 
 def test_other_weights_get_maps_of_their_own(folder: Path, model: DepthModel, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tiny_depth_model import small_model
 from torch import Tensor
 
 from prv2_ros.network.align import upsample_to
+from prv2_ros.network.looks import merge_looks, network_looks
 from prv2_ros.training import losses
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Batch, Feed, Prepared
@@ -162,7 +163,9 @@ def test_confidence_is_the_likelihood_at_the_maps_sizes(tile_scenes: Path) -> No
     batch: Batch = next(iter(Feed(config)))
     with torch.no_grad():
         total, figures = STEPS["confidence"](model, batch, config)
-        coarse = model.predict_coarse(batch["image"].float() / 255, batch["f_px"])
+        looks = network_looks(model, batch["image"], batch["f_px"], batch["f_px"], (64, 96))
+        assert len(looks) == 2
+        coarse = merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
     scale = upsample_to(coarse.log_scale_B1hw, (64, 96))
     expected = losses.laplace_nll(coarse.log_depth_B1hw, batch["log_depth"], scale)
     assert float(figures["nll_coarse"]) == pytest.approx(float(expected), rel=1e-4)
