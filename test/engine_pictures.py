@@ -8,10 +8,10 @@ import torch
 from prv2_ros.network.model import DepthModel, ModelSpec
 
 
-def small_model(*, refines: bool) -> DepthModel:
+def small_model(*, refines: bool, second_look: float = 1.5) -> DepthModel:
     """The network itself with random weights and a small coarse input; without `refines` each pixel keeps its depth."""
     torch.manual_seed(7)
-    model = DepthModel(ModelSpec(coarse_area_px=96 * 160))
+    model = DepthModel(ModelSpec(coarse_area_px=96 * 160, second_look=second_look))
     if refines:
         for head in (model.refiner.offset, model.refiner.upsample, model.refiner.scale_head[2]):
             torch.nn.init.normal_(head.weight, std=0.05)

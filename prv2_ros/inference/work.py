@@ -17,7 +17,7 @@ from prv2_ros.geometry.tiles import tile_grid
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.coarse_transformers import build_depth_anything
-from prv2_ros.network.looks import merge_looks, network_looks
+from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.refiner_published import build_published_refiner
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
@@ -62,8 +62,7 @@ def own_work(spec: ModelSpec, frame_hw: tuple[int, int] = FRAME_HW, config: Engi
         grid = tile_grid(*frame_hw, max_tile=config.max_tile_px, overlap=config.overlap_px)
         h, w = grid.y.tile, grid.x.tile
         with FlopCounterMode(display=False) as coarse_work:
-            looks = network_looks(model, torch.empty(1, 3, *size), 1.0, 1.0, size)
-            coarse = merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
+            coarse = predict_looks(model, torch.empty(1, 3, *size), 1.0, 1.0, size)
         features = torch.empty(1, coarse.features_BChw.shape[1], h // FEATURE_STRIDE, w // FEATURE_STRIDE)
         known = torch.empty(1, 1, h // DEPTH_STRIDE, w // DEPTH_STRIDE)
         with FlopCounterMode(display=False) as tile_work:

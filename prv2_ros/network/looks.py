@@ -55,11 +55,11 @@ def network_looks(
     sizes = [size_hw or model.network_size(image_hw[1], image_hw[0])]
     if model.spec.second_look:
         sizes.append(_scaled(sizes[0], math.sqrt(model.spec.second_look)))
+    fx_B = torch.as_tensor(fx_px, dtype=torch.float32, device=image_B3HW.device)
+    fy_B = torch.as_tensor(fy_px, dtype=torch.float32, device=image_B3HW.device)
     looks = []
     for number, size in enumerate(sizes):
         image_B3hw = prepare_network_image(image_B3HW, size)
-        fx_B = torch.as_tensor(fx_px, dtype=torch.float32, device=image_B3HW.device)
-        fy_B = torch.as_tensor(fy_px, dtype=torch.float32, device=image_B3HW.device)
         looks.append(
             Look(
                 image_B3hw=(image_B3hw.flip(-1) if number else image_B3hw).contiguous(
@@ -69,6 +69,14 @@ def network_looks(
             )
         )
     return looks
+
+
+def predict_looks(
+    model: DepthModel, image_B3HW: Tensor, fx_px: float | Tensor, fy_px: float | Tensor, size_hw: tuple[int, int]
+) -> CoarseOutput:
+    """Merged answer of the model's coarse network to its looks; arguments as of `network_looks`."""
+    looks = network_looks(model, image_B3HW, fx_px, fy_px, size_hw)
+    return merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
 
 
 def merge_looks(outputs: Sequence[CoarseOutput]) -> CoarseOutput:

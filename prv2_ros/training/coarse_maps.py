@@ -21,7 +21,7 @@ from prv2_ros.data.frames import list_frames
 from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.network.align import crop_aligned
-from prv2_ros.network.looks import merge_looks, network_looks
+from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 
@@ -108,8 +108,7 @@ def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
         image: Tensor = torch.from_numpy(overview.image).to(device)
         image = image[None].permute(0, 3, 1, 2).float() / 255  # channels last
         size_hw = (image.shape[-2], image.shape[-1])
-        looks = network_looks(model, image, overview.camera.fx, overview.camera.fx, size_hw)
-        coarse = merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
+        coarse = predict_looks(model, image, overview.camera.fx, overview.camera.fx, size_hw)
         for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
             maps = {
                 "log_depth": (coarse.log_depth_B1hw, DEPTH_STRIDE),

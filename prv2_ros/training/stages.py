@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from prv2_ros.network.align import crop_aligned, upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
-from prv2_ros.network.looks import merge_looks, network_looks
+from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
 from prv2_ros.training import losses
@@ -158,8 +158,7 @@ def _whole(model: DepthModel, batch: Batch, *, every_look: bool = False) -> tupl
     """Run the coarse network on the pictures, with one look where not told otherwise, and the refiner on patches."""
     image, f_px = _unit(batch["image"]), batch["f_px"]
     if every_look:
-        looks = network_looks(model, image, f_px, f_px, (image.shape[-2], image.shape[-1]))
-        coarse = merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
+        coarse = predict_looks(model, image, f_px, f_px, (image.shape[-2], image.shape[-1]))
     else:
         coarse = model.predict_coarse(image, f_px)
     patches = _unit(batch["patches"])

@@ -28,7 +28,8 @@ def refining() -> DepthEngine:
 
 @pytest.fixture(scope="module")
 def passing() -> DepthEngine:
-    return DepthEngine(small_model(refines=False), device="cpu", config=SMALL_TILES)
+    # One look: the mean of two maps of a random network is rougher than its cells, which is not the tiles' doing.
+    return DepthEngine(small_model(refines=False, second_look=0), device="cpu", config=SMALL_TILES)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (65, 127), (67, 301), (255, 193)])
@@ -51,7 +52,7 @@ def test_a_refiner_that_changes_nothing_gives_back_the_coarse_depth(passing, hei
     assert result.coarse_depth_m.std() > 1e-3
     spread = np.log(result.coarse_depth_m).max() - np.log(result.coarse_depth_m).min()
     change = np.abs(np.log(result.depth_m / result.coarse_depth_m))
-    assert change.max() < 0.07 * spread
+    assert change.max() < 0.05 * spread
     assert change.mean() < 0.005 * spread
     coarse_only = passing.infer(picture(height, width), confidence=True, max_latency_ms=1e-6)
     np.testing.assert_allclose(result.confidence, coarse_only.confidence, atol=0.01)
