@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,8 +21,11 @@ from numpy.typing import NDArray
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
-_LOG_STEP = math.log(1.00018)
-_NEAREST_M = 0.1
+LOG_STEP = math.log(1.00018)
+"""Natural log of the depth from one code to the next."""
+
+NEAREST_M = 0.1
+"""Depth (m) of code 0, were it not kept for the sky."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +46,13 @@ class Frame:
 def encode_depth(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Depth in metres to the logarithmic 16-bit code; whatever is not finite and positive becomes 0."""
     valid = np.isfinite(depth_m) & (depth_m > 0)
-    log_ratio = np.log(np.where(valid, depth_m, 1.0) / _NEAREST_M) / _LOG_STEP
+    log_ratio = np.log(np.where(valid, depth_m, 1.0) / NEAREST_M) / LOG_STEP
     return np.where(valid, np.clip(np.rint(log_ratio), 1, 65535), 0).astype(np.uint16)
 
 
 def decode_depth(code: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Code to metres; 0 becomes inf."""
-    metres = _NEAREST_M * np.exp(code.astype(np.float64) * _LOG_STEP)
+    metres = NEAREST_M * np.exp(code.astype(np.float64) * LOG_STEP)
     return np.where(code > 0, metres, np.inf).astype(np.float32)
 
 
@@ -83,6 +88,20 @@ def list_frames(folder: Path) -> list[Path]:
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class CodedFrame:
+    """A picture as its files hold it: the depth still in code."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3) RGB."""
+
+    code: NDArray[np.uint16]
+    """(H, W) of `encode_depth`."""
+
+    camera: CameraModel
+    kind: str
+
+
 def read_frame(path: Path) -> Frame:
     """Read the frame of one JSON file.
 
@@ -90,21 +109,46 @@ def read_frame(path: Path) -> Frame:
         InputError: a file of the frame is missing or cannot be decoded, or sizes disagree.
 
     """
+    coded = read_coded_frame(path)
+    return Frame(
+        name=path.stem,
+        image=coded.image,
+        depth_m=decode_depth(coded.code),
+        camera=coded.camera,
+        kind=coded.kind,
+    )
+
+
+def read_camera(path: Path) -> CameraModel:
+    """Read the camera of a frame's JSON file, which has the size of its picture."""
+    return _camera(json.loads(path.read_text()))
+
+
+def _camera(meta: Mapping[str, Any]) -> CameraModel:
+    return CameraModel(**{key: meta[key] for key in ("width", "height", "fx", "fy", "cx", "cy")})
+
+
+def read_coded_frame(path: Path) -> CodedFrame:
+    """Read the frame of one JSON file without computing its depth.
+
+    Raises:
+        InputError: as `read_frame`.
+
+    """
     meta = json.loads(path.read_text())
     image = cv2.imread(str(path.with_suffix(".jpg")), cv2.IMREAD_COLOR)
     code = cv2.imread(str(path.with_name(f"{path.stem}_depth.png")), cv2.IMREAD_UNCHANGED)
     if image is None or code is None:
         raise InputError(f"frame {path.stem} in {path.parent}: the .jpg or _depth.png is missing or cannot be read")
-    camera = CameraModel(**{key: meta[key] for key in ("width", "height", "fx", "fy", "cx", "cy")})
+    camera = _camera(meta)
     if image.shape[:2] != (camera.height, camera.width) or code.shape != image.shape[:2]:
         raise InputError(
             f"frame {path.stem} in {path.parent}: image {image.shape[1]}x{image.shape[0]}, depth "
             f"{code.shape[1]}x{code.shape[0]} and JSON {camera.width}x{camera.height} disagree"
         )
-    return Frame(
-        name=path.stem,
+    return CodedFrame(
         image=np.ascontiguousarray(image[..., ::-1]),
-        depth_m=decode_depth(np.asarray(code, np.uint16)),
+        code=np.asarray(code, np.uint16),
         camera=camera,
         kind=str(meta.get("kind", "")),
     )

@@ -17,7 +17,8 @@ from torch import Tensor
 from prv2_ros.data.shapes import KINDS, NEAR_M, distance
 
 _BLOCK_PX = 16
-_PAIRS_AT_ONCE = 512  # pairs of block and primitive: temporaries of half a megabyte stay in the cache
+_PAIRS_AT_ONCE = 512  # pairs of block and primitive: temporaries of half a megabyte stay in a CPU's cache
+_PAIRS_AT_ONCE_GPU = 16_384  # a GPU waits for the launches of small ones
 _MISS = torch.iinfo(torch.int64).max
 _FREE = 0x7F800000 << 32  # keys from here on stand for no hit: an infinite depth
 
@@ -112,9 +113,10 @@ def cast(primitives: Primitives, camera: Pinhole) -> Hits:
     inverse = inverse.float()
     best = torch.full((rows * columns, _BLOCK_PX**2), _MISS, dtype=torch.int64, device=device)
     row_of, column_of, prim_of = _pairs(primitives, camera, rows, columns)
+    at_once = _PAIRS_AT_ONCE if device.type == "cpu" else _PAIRS_AT_ONCE_GPU
     for shape in range(KINDS):
         chosen = torch.nonzero(primitives.shape[prim_of] == shape)[:, 0]
-        for part in chosen.split(_PAIRS_AT_ONCE):
+        for part in chosen.split(at_once):
             row, column, prim = row_of[part], column_of[part], prim_of[part]
             to_local = inverse[prim][..., None, None]
             x_part, y_part = x[column], y[row]

@@ -18,7 +18,8 @@ from prv2_ros.data.scene import Lighting, Scene
 from prv2_ros.data.shadow import ShadowMap
 from prv2_ros.data.shapes import CUBE, CYLINDER, largest, local_normals
 
-_PIXELS_AT_ONCE = 16384  # temporaries of 200 kB stay in the cache
+_PIXELS_AT_ONCE = 16_384  # temporaries of 200 kB stay in a CPU's cache
+_PIXELS_AT_ONCE_GPU = 1_048_576  # a GPU waits for the launches of small ones
 _SINGLE = ("repeat_m", "specular", "gloss", "emission", "grain")
 
 
@@ -34,8 +35,9 @@ def shade(scene: Scene, hits: Hits, camera: Pinhole) -> Tensor:
     some = torch.nonzero(index >= 0)[::5, 0]
     shadow = ShadowMap.of(scene, eye + depth[some] * direction[:, some])
     out = torch.empty_like(direction)
-    for start in range(0, len(index), _PIXELS_AT_ONCE):
-        part = slice(start, start + _PIXELS_AT_ONCE)
+    at_once = _PIXELS_AT_ONCE if device.type == "cpu" else _PIXELS_AT_ONCE_GPU
+    for start in range(0, len(index), at_once):
+        part = slice(start, start + at_once)
         solid = index[part] >= 0
         ray, colour = direction[:, part], out[:, part]
         if bool(solid.all()):

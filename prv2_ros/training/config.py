@@ -32,6 +32,10 @@ class TrainConfig:
     data_shares: tuple[float, ...] = ()
     """How often each source is drawn from; by default all alike, in stage `refiner` by the number of their tiles."""
 
+    resident: bool = False
+    """Whether frames are read once into the device's memory, and cut and recoloured there, which a fast GPU needs
+    (`coarse`, from folders of frames; about 1 MB for one of 512x400 px). Folders may grow meanwhile."""
+
     seconds: float = 3600.0
     """Length of the run: the learning rate follows the clock, so that a run ends when it should on any machine."""
 

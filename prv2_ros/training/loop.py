@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from prv2_ros.training.feed import Batch, Prepared, loader
 from prv2_ros.training.journal import Journal
 from prv2_ros.training.parts import parameter_groups, set_training_mode, trained_part
 from prv2_ros.training.pseudo_labels import Teacher, write_pseudo_labels
+from prv2_ros.training.resident import ResidentFeed
 from prv2_ros.training.stages import Figures, StageModule
 
 _LOG_EVERY = 50  # steps
@@ -131,10 +133,11 @@ class Trainer:
         config, first = self.config, self.world.first
         prepared = self.prepare()
         set_training_mode(self.model, config)
+        batches = self._batches(prepared)
         mark = time.monotonic()
         start = int(1000 * self.progress())
         with tqdm(total=1000, initial=start, desc=config.stage, unit="‰", disable=not first) as bar:
-            for batch in loader(config, self.step, prepared, rank=self.world.rank):
+            for batch in batches:
                 if self.progress() >= 1:
                     break
                 self.journal.add(self._advance(batch))
@@ -153,6 +156,11 @@ class Trainer:
         self.world.barrier()
         self.part.load_state_dict(self.average.state)
         self.model.eval()
+
+    def _batches(self, prepared: Prepared) -> Iterable[Batch]:
+        if self.config.resident:
+            return ResidentFeed(self.config, self.step, self.device, rank=self.world.rank)
+        return loader(self.config, self.step, prepared, rank=self.world.rank)
 
     def _rate_share(self) -> float:
         return learning_rate_share(self.progress(), self.config.warmup, self.config.warmup_from)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.data.frames import Frame
+from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 from prv2_ros.training.coarse_maps import CoarseTile
 
@@ -37,25 +38,47 @@ def log_truth(depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.where(depth_m > 0, np.log(depth_m), np.nan).astype(np.float32)
 
 
-def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generator) -> CoarseSample:
-    """Cut a window of the size's shape out of a frame, resize it, flip and recolour it.
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Part of a picture that becomes a training image."""
 
-    The window is as large as fits or smaller: a crop is what a longer lens sees, as its focal length says.
+    x: int
+    """Left column (px)."""
+
+    y: int
+    """Top row (px)."""
+
+    width: int
+    height: int
+
+
+def draw_window(camera: CameraModel, size_hw: tuple[int, int], rng: np.random.Generator) -> Window:
+    """Draw a window of the size's shape.
+
+    It is as large as fits or smaller: a crop is what a longer lens sees, as its focal length says.
     """
-    height, width = frame.depth_m.shape
+    width, height = camera.width, camera.height
     out_h, out_w = size_hw
     largest = min(width / out_w, height / out_h)
     shrink = 1.0 if rng.uniform() < 0.5 else math.exp(rng.uniform(math.log(0.55), 0))
-    f_full = frame.camera.fx / largest  # focal length at the output's size when the window is the largest
+    f_full = camera.fx / largest  # focal length at the output's size when the window is the largest
     shrink = min(1.0, max(shrink, f_full / F_RANGE_PX[1]))
     w, h = max(1, round(out_w * largest * shrink)), max(1, round(out_h * largest * shrink))
     # Windows stay near the optical axis: the network takes the image centre for the principal point.
     x = int(np.clip(round((width - w) / 2 + rng.normal(0, 0.06) * width), 0, width - w))
     y = int(np.clip(round((height - h) / 2 + rng.normal(0, 0.06) * height), 0, height - h))
+    return Window(x=x, y=y, width=w, height=h)
+
+
+def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generator) -> CoarseSample:
+    """Cut a window of the size's shape out of a frame, resize it, flip and recolour it."""
+    out_h, out_w = size_hw
+    window = draw_window(frame.camera, size_hw, rng)
+    area = slice(window.y, window.y + window.height), slice(window.x, window.x + window.width)
     image: NDArray[Any]
     depth: NDArray[Any]
-    image, depth = frame.image[y : y + h, x : x + w], frame.depth_m[y : y + h, x : x + w]
-    shrinking = w > out_w
+    image, depth = frame.image[area], frame.depth_m[area]
+    shrinking = window.width > out_w
     image = cv2.resize(image, (out_w, out_h), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
     depth = cv2.resize(depth, (out_w, out_h), interpolation=cv2.INTER_NEAREST_EXACT)
     if rng.uniform() < 0.5:
@@ -63,7 +86,7 @@ def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generat
     return CoarseSample(
         image=recolour(np.ascontiguousarray(image), rng),
         log_depth=log_truth(np.ascontiguousarray(depth)),
-        f_px=frame.camera.fx * out_w / w,
+        f_px=frame.camera.fx * out_w / window.width,
     )
 
 
@@ -112,24 +135,66 @@ def tile_sample(tile: Frame, coarse: CoarseTile, size_hw: tuple[int, int], rng: 
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ColourChange:
+    """What a camera and its settings do to a picture's colours and sharpness; the defaults do nothing."""
+
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    gamma: float = 1.0
+    contrast: float = 1.0
+    """Around half of full scale."""
+
+    saturation: float = 1.0
+    """0 is grey, and more than 1 more colour."""
+
+    order: tuple[int, int, int] = (0, 1, 2)
+    """Which channel each becomes."""
+
+    blur_px: float = 0.0
+    noise: float = 0.0
+    """Standard deviation, of 255."""
+
+
+def draw_colour_change(rng: np.random.Generator) -> ColourChange:
+    """Draw brightness, contrast, colour and sharpness; a quarter of all pictures stay as they are."""
+    if rng.uniform() < 0.25:
+        return ColourChange()
+    gain = np.exp(rng.normal(0, 0.08, 3)) * math.exp(rng.normal(0, 0.18))
+    gamma, contrast = math.exp(rng.normal(0, 0.2)), math.exp(rng.normal(0, 0.15))
+    saturation, order = 1.0, (0, 1, 2)
+    if rng.uniform() < 0.6:  # towards or away from grey
+        saturation = 0.0 if rng.uniform() < 0.12 else math.exp(rng.normal(0, 0.35))
+    if rng.uniform() < 0.15:  # turned in hue
+        first, second, third = rng.permutation(3).tolist()
+        order = (first, second, third)
+    return ColourChange(
+        gain=(float(gain[0]), float(gain[1]), float(gain[2])),
+        gamma=gamma,
+        contrast=contrast,
+        saturation=saturation,
+        order=order,
+        blur_px=rng.uniform(0.3, 1.2) if rng.uniform() < 0.2 else 0.0,
+        noise=rng.exponential(4.0) + 0.5 if rng.uniform() < 0.25 else 0.0,
+    )
+
+
 def recolour(image: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Change brightness, contrast, colour and sharpness as cameras and their settings do."""
-    if rng.uniform() < 0.25:
+    change = draw_colour_change(rng)
+    if change == ColourChange():
         return image
-    gain = np.exp(rng.normal(0, 0.08, 3)) * math.exp(rng.normal(0, 0.18))
-    table = np.arange(256)[:, None] / 255.0 * gain
-    table = np.clip(table, 0, 1) ** math.exp(rng.normal(0, 0.2))
-    table = np.clip(0.5 + (table - 0.5) * math.exp(rng.normal(0, 0.15)), 0, 1)
+    table = np.arange(256)[:, None] / 255.0 * np.asarray(change.gain)
+    table = np.clip(table, 0, 1) ** change.gamma
+    table = np.clip(0.5 + (table - 0.5) * change.contrast, 0, 1)
     image = cv2.LUT(image, np.rint(table * 255).astype(np.uint8)[:, None, :])
-    if rng.uniform() < 0.6:  # towards or away from grey, and turned in hue
+    if change.saturation != 1:
         grey = image.mean(-1, keepdims=True)
-        strength = 0.0 if rng.uniform() < 0.12 else math.exp(rng.normal(0, 0.35))
-        image = np.clip(grey + strength * (image - grey), 0, 255).astype(np.uint8)
-    if rng.uniform() < 0.15:
-        image = np.ascontiguousarray(image[..., rng.permutation(3)])
-    if rng.uniform() < 0.2:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
-    if rng.uniform() < 0.25:
-        noise = rng.normal(0, rng.exponential(4.0) + 0.5, image.shape)
+        image = np.clip(grey + change.saturation * (image - grey), 0, 255).astype(np.uint8)
+    if change.order != (0, 1, 2):
+        image = np.ascontiguousarray(image[..., change.order])
+    if change.blur_px:
+        image = cv2.GaussianBlur(image, (0, 0), change.blur_px)
+    if change.noise:
+        noise = rng.normal(0, change.noise, image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(image)
