@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from prv2_ros.errors import InputError
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from prv2_ros.data.synthetic import SyntheticFrame
 
 _SHAPES = ((384, 256), (384, 288), (400, 224), (320, 320), (384, 256), (288, 384))
@@ -37,7 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--tiles-anywhere", action="store_true", help="tiles at random places instead of at edges")
     parser.add_argument("--device", default="cpu", help="where to render (default cpu)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of a process (default 1)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that render a folder of scenes (default 1)")
     parser.set_defaults(func=run)
 
 
@@ -50,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--tiles: a folder of separate scenes only, without --bag and --drive")
     if not args.tiles and (args.tile_scale or args.tiles_anywhere):
         raise InputError("--tile-scale and --tiles-anywhere say how tiles are drawn: give --tiles, too")
+    if args.jobs < 1 or (args.jobs > 1 and (args.bag or args.drive)):
+        raise InputError(f"--jobs {args.jobs}: at least 1, and more than 1 for a folder of separate scenes only")
     if args.tile_scale is not None and not 1 <= args.tile_scale <= 16:
         raise InputError(f"--tile-scale {args.tile_scale:g}: give 1 to 16")
     torch.set_num_threads(args.threads)
@@ -60,17 +65,54 @@ def run(args: argparse.Namespace) -> int:
         for k, frame in enumerate(tqdm(_drive(args), total=args.count, unit="frame")):
             _write_frame(args.output, f"{args.start:08d}_{k:05d}", frame)
         return 0
-    for seed in tqdm(range(args.start, args.start + args.count), unit="frame"):
-        if (args.output / f"{seed:08d}.json").exists():
-            continue
-        if args.tiles:
-            from prv2_ros.data import tiles
-
-            scene = tiles.render(seed, scale=args.tile_scale, anywhere=args.tiles_anywhere, device=args.device)
-            tiles.write_tile_scene(args.output, scene)
-        else:
-            _write_frame(args.output, f"{seed:08d}", _frame(seed, args))
+    seeds = [n for n in range(args.start, args.start + args.count) if not (args.output / f"{n:08d}.json").exists()]
+    bar = tqdm(total=args.count, initial=args.count - len(seeds), unit="frame")
+    if args.jobs == 1:
+        for seed in seeds:
+            _write_scene(seed, args)
+            bar.update()
+    else:
+        _write_in_processes(seeds, args, bar)
+    bar.close()
     return 0
+
+
+def _write_in_processes(seeds: list[int], args: argparse.Namespace, bar: tqdm[NoReturn]) -> None:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
+    # Started afresh: a forked child cannot use CUDA, nor a parent's threads.
+    with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn"), _start_process, (args.threads,)) as pool:
+        running = [pool.submit(_write_scene, seed, args) for seed in seeds]
+        try:
+            for future in as_completed(running):
+                future.result()
+                bar.update()
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"a process of --jobs {args.jobs} was ended, as for want of memory: give fewer, and run again; what is "
+                "there is kept"
+            ) from error
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _start_process(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _write_scene(seed: int, args: argparse.Namespace) -> None:
+    if args.tiles:
+        from prv2_ros.data import tiles
+
+        scene = tiles.render(seed, scale=args.tile_scale, anywhere=args.tiles_anywhere, device=args.device)
+        tiles.write_tile_scene(args.output, scene)
+    else:
+        _write_frame(args.output, f"{seed:08d}", _frame(seed, args))
 
 
 def _write_bag(args: argparse.Namespace) -> int:

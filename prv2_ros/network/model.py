@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from prv2_ros.errors import ConfigError
 from prv2_ros.network.coarse_lite import CoarseLite, CoarseOutput
 from prv2_ros.network.refiner_realtime import RefinedTile, RefinerRealtime
 
@@ -33,6 +34,11 @@ class ModelSpec:
     second_look: float = 1.5
     """Area of the coarse network's second, mirrored look at the picture, as a multiple of the first one's; 0 for one
     look alone (`prv2_ros.network.looks`)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a second look that no picture has."""
+        if self.second_look != 0 and not 0.1 <= self.second_look <= 16:
+            raise ConfigError(f"second_look {self.second_look}: must be 0 (one look alone) or from 0.1 to 16")
 
 
 VARIANTS = {

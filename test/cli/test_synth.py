@@ -26,6 +26,22 @@ def test_folder_holds_the_frames_of_the_seeds_and_keeps_those_it_has(tmp_path: P
     assert paths[0].stat().st_mtime_ns == stamp
 
 
+def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
+    options = ["--start", "7", "--count", "3", "--kind", "plain", *SIZE]
+    for name, jobs in (("one", "1"), ("two", "2")):
+        assert main(["synth", "-o", str(tmp_path / name), "--jobs", jobs, *options]) == 0
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "two").iterdir())
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_an_error_in_one_of_several_processes_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--count", "2", "--jobs", "2", "--kind", "submarine", *SIZE]
+    assert main(["synth", "-o", str(tmp_path / "x"), *options]) == 1
+    assert "'submarine': expected one of room" in capsys.readouterr().err
+
+
 def test_a_drive_in_a_folder_can_be_trained_on(tmp_path: Path) -> None:
     assert main(["synth", "-o", str(tmp_path), "--drive", "--start", "3", "--count", "2", *SIZE]) == 0
     assert [item.name for item in list_items(str(tmp_path))] == ["00000003_00000", "00000003_00001"]
@@ -83,6 +99,8 @@ def test_a_bag_is_written_whole_or_not_at_all(
         (["--tiles", "--drive"], "--tiles: a folder of separate scenes only"),
         (["--tiles-anywhere"], "say how tiles are drawn: give --tiles, too"),
         (["--tiles", "--tile-scale", "0.5"], "--tile-scale 0.5: give 1 to 16"),
+        (["--drive", "--jobs", "2"], "--jobs 2: at least 1, and more than 1 for a folder of separate scenes only"),
+        (["--jobs", "0"], "--jobs 0: at least 1"),
         (["--drive", "--kind", "room"], "a drive goes along a street"),
     ],
 )

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prv2_ros.network.model import STRIDE_PX, DepthModel
+from prv2_ros.errors import ConfigError
+from prv2_ros.network.model import STRIDE_PX, DepthModel, ModelSpec
 
 MODEL = DepthModel()
 
@@ -26,3 +27,9 @@ def test_network_size_is_a_multiple_of_the_stride_and_bounded(width: int, height
     if 0.2 < width / height < 5:
         assert 0.7 < h * w / MODEL.spec.coarse_area_px < 1.35
         assert abs((w / h) / (width / height) - 1) < 0.2
+
+
+@pytest.mark.parametrize("area", [-1.0, 0.05, 17.0, float("nan")])
+def test_a_second_look_that_no_picture_has_is_refused(area: float) -> None:
+    with pytest.raises(ConfigError, match=r"second_look .*: must be 0 \(one look alone\) or from 0.1 to 16"):
+        ModelSpec(second_look=area)
