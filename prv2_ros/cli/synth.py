@@ -66,14 +66,13 @@ def run(args: argparse.Namespace) -> int:
             _write_frame(args.output, f"{args.start:08d}_{k:05d}", frame)
         return 0
     seeds = [n for n in range(args.start, args.start + args.count) if not (args.output / f"{n:08d}.json").exists()]
-    bar = tqdm(total=args.count, initial=args.count - len(seeds), unit="frame")
-    if args.jobs == 1:
+    with tqdm(total=args.count, initial=args.count - len(seeds), unit="frame") as bar:
+        if args.jobs > 1:
+            _write_in_processes(seeds, args, bar)
+            return 0
         for seed in seeds:
             _write_scene(seed, args)
             bar.update()
-    else:
-        _write_in_processes(seeds, args, bar)
-    bar.close()
     return 0
 
 
