@@ -69,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
     with tqdm(total=args.count, initial=args.count - len(seeds), unit="frame") as bar:
         if args.jobs > 1:
             _write_in_processes(seeds, args, bar)
-            return 0
-        for seed in seeds:
-            _write_scene(seed, args)
-            bar.update()
+        else:
+            for seed in seeds:
+                _write_scene(seed, args)
+                bar.update()
     return 0
 
 

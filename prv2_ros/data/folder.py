@@ -36,7 +36,7 @@ from prv2_ros.data.dataset_files import (
     wrong_layout,
 )
 from prv2_ros.data.exr import read_exr
-from prv2_ros.data.frames import Frame, list_frames, read_frame
+from prv2_ros.data.frames import Frame, list_pictures, read_frame
 from prv2_ros.data.rectify import rectify
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera_file import fit_camera, read_camera_info
@@ -138,5 +138,4 @@ def open_frames(root: Path, split: str) -> ListedFrames[Path]:
         InputError: the folder is missing or has no frames.
 
     """
-    items = [path for path in list_frames(root) if "-" not in path.stem]
-    return ListedFrames(name=FRAMES_NAME, split=split, items=items, read=read_project_frame)
+    return ListedFrames(name=FRAMES_NAME, split=split, items=list_pictures(root), read=read_project_frame)

@@ -88,6 +88,11 @@ def list_frames(folder: Path) -> list[Path]:
     return found
 
 
+def list_pictures(folder: Path) -> list[Path]:
+    """Paths of `list_frames` without tiles: NAME-K.json is a part of NAME, its principal point far from its centre."""
+    return [path for path in list_frames(folder) if "-" not in path.stem]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CodedFrame:
     """A picture as its files hold it: the depth still in code."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from prv2_ros.data.frames import list_frames
+from prv2_ros.data.frames import list_pictures
 from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.network.align import crop_aligned
@@ -65,7 +65,7 @@ def write_coarse_maps(
         raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
     place = output / f"coarse_maps_{_fingerprint(model.coarse)}_{model.spec.second_look:g}"
     place.mkdir(parents=True, exist_ok=True)
-    scenes = [path for folder in folders for path in _scenes(Path(folder))]
+    scenes = [path for folder in folders for path in list_pictures(Path(folder))]
     maps: dict[Path, Path] = {}
     model.eval()
     for path in tqdm(scenes, desc="coarse maps", unit="scene"):
@@ -84,10 +84,6 @@ def read_coarse_tile(path: Path) -> CoarseTile:
     """Read the maps of one tile."""
     with np.load(path) as data:
         return CoarseTile(**{name: data[name].astype(np.float32) for name in ("log_depth", "log_scale", "features")})
-
-
-def _scenes(folder: Path) -> list[Path]:
-    return [path for path in list_frames(folder) if "-" not in path.stem]
 
 
 def _seen(overview: Path, tile: Path) -> str:

@@ -141,6 +141,8 @@ class TrainConfig:
             raise ConfigError(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
         if self.batch < 1 or (self.steps < 1 and self.seconds <= 0):
             raise ConfigError(f"batch {self.batch}, steps {self.steps}, seconds {self.seconds}: must be positive")
+        if self.resident and self.stage != "coarse":
+            raise ConfigError(f"resident is for stage coarse, not for {self.stage}: leave it out")
         if not 0 <= self.relative <= 1:
             raise ConfigError(f"relative {self.relative}: must be from 0 to 1")
         if self.loss_stride not in (1, 2, 4):

@@ -63,9 +63,7 @@ class Feed(IterableDataset[Batch]):
         draw = Draw(() if config.stage == "refiner" else config.data, config.data_shares)
         n = self.first + worker
         while True:
-            size = config.sizes[int(np.random.default_rng([config.seed, n]).integers(len(config.sizes)))]
-            of_batch = range(self.rank * config.batch, (self.rank + 1) * config.batch)
-            yield self._batch(draw, size, [np.random.default_rng([config.seed, n, i]) for i in of_batch])
+            yield self._batch(draw, batch_size_hw(config, n), sample_rngs(config, n, self.rank))
             n += workers
             if ((n - self.first) // workers) % _RELIST_EVERY == 0:
                 draw.relist()
@@ -109,6 +107,17 @@ class Feed(IterableDataset[Batch]):
             "log_scale": _maps([s.log_scale for s in samples]),
             "features": torch.from_numpy(np.stack([s.features for s in samples])),
         }
+
+
+def batch_size_hw(config: TrainConfig, n: int) -> tuple[int, int]:
+    """Draw the height and width (px) of the n-th batch's pictures."""
+    return config.sizes[int(np.random.default_rng([config.seed, n]).integers(len(config.sizes)))]
+
+
+def sample_rngs(config: TrainConfig, n: int, rank: int) -> list[np.random.Generator]:
+    """Give what decides each sample of a process's part of the n-th batch."""
+    of_batch = range(rank * config.batch, (rank + 1) * config.batch)
+    return [np.random.default_rng([config.seed, n, i]) for i in of_batch]
 
 
 def _by_source(tiles: list[Path], config: TrainConfig) -> list[list[Path]]:

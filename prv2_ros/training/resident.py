@@ -16,24 +16,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 from tqdm import tqdm
 
 from prv2_ros.data.folder import FRAMES_NAME
-from prv2_ros.data.frames import LOG_STEP, NEAREST_M, CodedFrame, list_frames, read_camera, read_coded_frame
+from prv2_ros.data.frames import LOG_STEP, NEAREST_M, CodedFrame, list_pictures, read_camera, read_coded_frame
 from prv2_ros.data.readers import parse_source
 from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.feed import Batch, batch_size_hw, sample_rngs
 from prv2_ros.training.samples import ColourChange, Window, draw_colour_change, draw_window
-
-Batch = dict[str, Tensor]
 
 _CHUNK = 256  # frames of an allocation
 _READ_AT_ONCE = 512  # new frames of a look at folders that grow
 _LOOK_EVERY_S = 20.0  # listing ten thousand files over and over takes the interpreter from the training
-_BLUR_RADIUS = 4  # px; three deviations of the strongest
+_BLUR_PX = 9  # side of the kernel: three deviations of the strongest to each side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +103,7 @@ class ResidentFeed:
         """Load all frames; start at batch `first`, for a run that is resumed.
 
         Raises:
-            ConfigError: another stage than `coarse`, no data, or data that are no folders of frames.
+            ConfigError: no data, or data that are no folders of frames.
             InputError: a folder without frames, or a frame that cannot be read.
 
         """
@@ -130,9 +129,8 @@ class ResidentFeed:
         config, n = self.config, self.first
         while True:
             self._grow()
-            size = config.sizes[int(np.random.default_rng([config.seed, n]).integers(len(config.sizes)))]
-            of_batch = range(self.rank * config.batch, (self.rank + 1) * config.batch)
-            drafts = [self._draft(size, np.random.default_rng([config.seed, n, i])) for i in of_batch]
+            size = batch_size_hw(config, n)
+            drafts = [self._draft(size, rng) for rng in sample_rngs(config, n, self.rank)]
             generator = torch.Generator(self.pool.device).manual_seed((config.seed << 32) + n * 64 + self.rank)
             yield make_batch(self.pool, drafts, size, generator)
             n += 1
@@ -158,8 +156,7 @@ class ResidentFeed:
         self._known[source].add(path)
 
     def _new(self, source: int) -> list[Path]:
-        found = [path for path in list_frames(self.folders[source]) if "-" not in path.stem]
-        return [path for path in found if path not in self._known[source]]
+        return [path for path in list_pictures(self.folders[source]) if path not in self._known[source]]
 
     def _read_new(self) -> list[tuple[int, Path, CodedFrame]]:
         """Read frames that came since; runs beside training."""
@@ -172,11 +169,11 @@ def resident_folders(config: TrainConfig) -> list[Path]:
     """Folders of a config whose frames can lie in the device's memory.
 
     Raises:
-        ConfigError: another stage than `coarse`, no data, or data that are no folders of frames.
+        ConfigError: there are none, or one is a data set of another kind.
 
     """
-    if config.stage != "coarse" or not config.data:
-        raise ConfigError(f"resident: for stage coarse with data, not for stage {config.stage} of {list(config.data)}")
+    if not config.data:
+        raise ConfigError("resident needs --data: folders that `prv2 synth` wrote")
     parsed = [parse_source(source) for source in config.data]
     for source, entry in zip(config.data, parsed, strict=True):
         if entry.name != FRAMES_NAME:
@@ -250,15 +247,6 @@ def recolour_batch(image_B3HW: Tensor, changes: Sequence[ColourChange], generato
     order = torch.tensor([c.order for c in changes], device=device)
     x = x[torch.arange(len(changes), device=device)[:, None], order]
     for k in (k for k, change in enumerate(changes) if change.blur_px):
-        x[k] = _blurred(x[k], changes[k].blur_px)
+        x[k] = gaussian_blur(x[k], [_BLUR_PX, _BLUR_PX], [changes[k].blur_px, changes[k].blur_px])
     noise = column([c.noise for c in changes])
     return (x + noise * torch.randn(x.shape, device=device, generator=generator)).clamp_(0, 255)
-
-
-def _blurred(image_3HW: Tensor, sigma_px: float) -> Tensor:
-    """Gaussian blur."""
-    place = torch.arange(-_BLUR_RADIUS, _BLUR_RADIUS + 1, device=image_3HW.device)
-    kernel = torch.exp(-0.5 * (place / sigma_px) ** 2)
-    kernel = kernel / kernel.sum()
-    padded = F.pad(image_3HW[:, None], (_BLUR_RADIUS,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))[:, 0]

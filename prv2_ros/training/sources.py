@@ -11,7 +11,7 @@ import numpy as np
 
 from prv2_ros.data import tiles
 from prv2_ros.data.folder import FRAMES_NAME
-from prv2_ros.data.frames import Frame, list_frames, read_frame
+from prv2_ros.data.frames import Frame, list_pictures, read_frame
 from prv2_ros.data.readers import parse_source
 from prv2_ros.data.synthetic import render
 from prv2_ros.data.tiles import TileScene, read_tile_scene
@@ -50,8 +50,7 @@ def list_items(source: str) -> list[Item]:
         dataset = parsed.open()
         reads = [partial(dataset.__getitem__, k) for k in range(len(dataset))]
         return [Item(name=f"{k:08d}", read=read, read_scene=partial(_read_whole, read)) for k, read in enumerate(reads)]
-    # NAME-K.json is a tile of NAME: its principal point lies far from its centre, so it is no picture of its own.
-    paths = [path for path in list_frames(parsed.root) if "-" not in path.stem]
+    paths = list_pictures(parsed.root)
     if not paths:
         raise InputError(f"{parsed.root} holds tiles alone (NAME-K.json), and not the pictures that they are parts of")
     return [Item(name=path.stem, read=partial(read_frame, path), read_scene=partial(_scene, path)) for path in paths]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from prv2_ros.data import synthetic
+from prv2_ros.data import raycast, shading, synthetic
 from prv2_ros.data.builder import SceneBuilder
 from prv2_ros.data.raycast import Pinhole
 from prv2_ros.data.scene import Pose
@@ -113,3 +113,12 @@ def test_every_scene_shows_several_things_at_several_depths() -> None:
         frame = synthetic.render(seed, 96, 64)
         low, high = np.quantile(np.minimum(frame.depth_m, 100.0), [0.05, 0.95])
         assert high > 1.3 * low, f"seed {seed} ({frame.kind}) is flat: {low:.2f} to {high:.2f} m"
+
+
+def test_a_picture_does_not_depend_on_how_much_is_rendered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = synthetic.render(5, 160, 96)
+    monkeypatch.setattr(raycast, "_PAIRS_AT_ONCE", raycast._PAIRS_AT_ONCE_GPU)
+    monkeypatch.setattr(shading, "_PIXELS_AT_ONCE", 1000)
+    large = synthetic.render(5, 160, 96)
+    np.testing.assert_array_equal(small.depth_m, large.depth_m)
+    assert np.abs(small.image.astype(int) - large.image).max() <= 2

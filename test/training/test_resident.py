@@ -148,9 +148,9 @@ def test_frames_that_come_later_are_seen(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_resident_says_why(frames: Path) -> None:
-    with pytest.raises(ConfigError, match=r"resident: for stage coarse with data, not for stage refiner"):
-        resident_folders(_config(frames, stage="refiner"))
-    with pytest.raises(ConfigError, match=r"resident: for stage coarse with data"):
+    with pytest.raises(ConfigError, match=r"resident is for stage coarse, not for refiner: leave it out"):
+        _config(frames, stage="refiner")
+    with pytest.raises(ConfigError, match=r"resident needs --data: folders that `prv2 synth` wrote"):
         resident_folders(_config(frames, data=()))
     with pytest.raises(ConfigError, match=r"resident: kitti:/data:train is no folder that `prv2 synth` wrote"):
         resident_folders(_config(frames, data=("kitti:/data:train",)))
