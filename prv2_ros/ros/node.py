@@ -95,7 +95,14 @@ class DepthNode(Node):
         result = super().on_activate(state)
         assert self._engine is not None
         assert self._outputs is not None
-        pipeline = FramePipeline(self._engine, self._outputs, self.statistics, self._reporter, self.get_clock())
+        pipeline = FramePipeline(
+            self._engine,
+            self._outputs,
+            self.statistics,
+            self._reporter,
+            self.get_clock(),
+            running=self.context.ok,
+        )
         self._intake.reset()
         self._worker = NewestFrameWorker(pipeline)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,13 +86,22 @@ class FramePipeline:
     """Processes frames one at a time; called from the inference thread only."""
 
     def __init__(
-        self, engine: Engine, publishers: Publishers, statistics: Statistics, reporter: Reporter, clock: Any
+        self,
+        engine: Engine,
+        publishers: Publishers,
+        statistics: Statistics,
+        reporter: Reporter,
+        clock: Any,
+        *,
+        running: Callable[[], bool],
     ) -> None:
+        """Take the parts; `running` says whether ROS can still publish (`rclpy.Context.ok`)."""
         self._engine = engine
         self._publishers = publishers
         self._statistics = statistics
         self._reporter = reporter
         self._clock = clock
+        self._running = running
         self._views = ViewCache()
         self._depth = DepthWriter()
         self._cloud = CloudWriter()
@@ -107,6 +116,9 @@ class FramePipeline:
             self._statistics.count("errors")
             self._reporter.warn("image", f"image dropped: {error}")
         except Exception as error:  # a failing device must not end the thread: the next frame may work
+            if not self._running():  # told to end (Ctrl-C) while the frame was under way: nothing is wrong
+                self._statistics.count("dropped")
+                return
             self._statistics.count("errors")
             self._reporter.failure("inference", f"image dropped: {type(error).__name__}: {error}", error)
         else:

@@ -30,7 +30,7 @@ from prv2_ros.training.feed import Batch, batch_size_hw, sample_rngs
 from prv2_ros.training.samples import ColourChange, Window, draw_colour_change, draw_window
 
 _CHUNK = 256  # frames of an allocation
-_READ_AT_ONCE = 512  # new frames of a look at folders that grow
+_READ_AT_ONCE = 1536  # new frames of a look at folders that grow
 _LOOK_EVERY_S = 20.0  # listing ten thousand files over and over takes the interpreter from the training
 _BLUR_PX = 9  # side of the kernel: three deviations of the strongest to each side
 

@@ -54,6 +54,19 @@ def test_slow_engine_drops_frames_but_not_freshness() -> None:
         assert stamps == sorted(stamps)
 
 
+def test_frame_under_way_when_told_to_end_is_dropped_without_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    engine = PlaneEngine(delay_s=0.5)
+    with live_node(engine, listen=("depth/image_rect",)) as live:
+        live.wait_ready()
+        live.partner.images.publish(image_message(np.zeros((48, 64, 3), np.uint8)))
+        wait_until(lambda: live.counts.received == 1, what="the image arrived")
+        live.node.context.try_shutdown()  # what rclpy does at Ctrl-C
+        wait_until(lambda: engine.calls, what="inference ended")
+        wait_until(live.settled, what="the image settled")
+        assert (live.counts.dropped, live.counts.errors, live.counts.published) == (1, 0, 0)
+    assert "image dropped" not in capfd.readouterr().err
+
+
 def test_memory_does_not_grow_with_waiting_frames() -> None:
     shape = (480, 640, 3)
     with live_node(PlaneEngine(delay_s=0.25), listen=("depth/image_rect",), keep=False) as live:
