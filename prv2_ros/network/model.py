@@ -31,7 +31,7 @@ class ModelSpec:
     """Area of the coarse network's input; the aspect ratio follows the image. At 384x640 the same weights were less
     accurate (models/MODEL_CARD.md): they have mostly seen pictures of this size and smaller ones."""
 
-    second_look: float = 1.5
+    second_look: float = 2.0
     """Area of the coarse network's second, mirrored look at the picture, as a multiple of the first one's; 0 for one
     look alone (`prv2_ros.network.looks`)."""
 

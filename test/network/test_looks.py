@@ -31,10 +31,10 @@ def test_the_second_look_is_mirrored_and_larger() -> None:
     ramp = torch.linspace(0, 1, 320).expand(1, 3, 192, 320)
     first, second = network_looks(TWO, ramp, 200.0, 220.0)
     assert first.image_B3hw.shape == (1, 3, 96, 160)
-    assert second.image_B3hw.shape == (1, 3, 128, 192)  # 1.5 times the area, in multiples of 32
+    assert second.image_B3hw.shape == (1, 3, 128, 224)  # twice the area, in multiples of 32
     assert (first.image_B3hw.diff(dim=-1) > 0).all()
     assert (second.image_B3hw.diff(dim=-1) < 0).all()
-    for look, (h, w) in ((first, (96, 160)), (second, (128, 192))):
+    for look, (h, w) in ((first, (96, 160)), (second, (128, 224))):
         expected = (200 * w / 320 * 220 * h / 192) ** 0.5
         assert look.f_px_B.tolist() == pytest.approx([expected], rel=1e-6)
 
@@ -43,7 +43,7 @@ def test_a_batch_keeps_its_focal_lengths() -> None:
     f_px = torch.tensor([80.0, 160.0])
     first, second = network_looks(TWO, torch.rand(2, 3, 96, 160), f_px, f_px, (96, 160))
     assert first.f_px_B.tolist() == [80.0, 160.0]
-    assert second.f_px_B.tolist() == pytest.approx([80 * 1.2649, 160 * 1.2649], rel=1e-3)  # sqrt(128 * 192 / 96 / 160)
+    assert second.f_px_B.tolist() == pytest.approx([80 * 1.3663, 160 * 1.3663], rel=1e-3)  # sqrt(128 * 224 / 96 / 160)
 
 
 @given(h=st.integers(64, 700), w=st.integers(64, 700), share=st.floats(0.3, 3))

@@ -163,7 +163,7 @@ def test_confidence_is_the_likelihood_at_the_maps_sizes(tile_scenes: Path) -> No
     batch: Batch = next(iter(Feed(config)))
     with torch.no_grad():
         total, figures = STEPS["confidence"](model, batch, config)
-        looks = network_looks(model, batch["image"], batch["f_px"], batch["f_px"], (64, 96))
+        looks = network_looks(model, batch["image"].float() / 255, batch["f_px"], batch["f_px"], (64, 96))
         assert len(looks) == 2
         coarse = merge_looks([model.predict_coarse(look.image_B3hw, look.f_px_B) for look in looks])
     scale = upsample_to(coarse.log_scale_B1hw, (64, 96))
