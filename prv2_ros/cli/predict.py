@@ -95,7 +95,7 @@ def _predict(engine: Engine, path: Path, folder: Path, cameras: CameraSource, st
     image_rgb = read_image(path)
     try:
         camera = cameras(image_rgb.shape[1], image_rgb.shape[0])
-        result = engine.infer(image_rgb, camera)
+        result = engine.infer(image_rgb, camera, coarse=False)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     write_depth_files(folder, image_rgb, result.depth_m, camera, stride=stride)

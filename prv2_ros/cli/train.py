@@ -106,7 +106,10 @@ def _teacher(name: str | None, device: Any) -> Any:
     path = model_path(name)
     engine = load_engine(str(path), str(device))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return Teacher(name=f"{path.stem}_{digest}", predict=lambda frame: engine.infer(frame.image, frame.camera).depth_m)
+    return Teacher(
+        name=f"{path.stem}_{digest}",
+        predict=lambda frame: engine.infer(frame.image, frame.camera, coarse=False).depth_m,
+    )
 
 
 def _start_encoders(model: Any, path: Path | None) -> None:

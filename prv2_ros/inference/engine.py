@@ -10,7 +10,7 @@ Shapes: N tiles, H and W image pixels, h and w of the coarse network's maps.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import torch
@@ -95,6 +95,7 @@ class DepthEngine:
         image_rgb: NDArray[np.uint8],
         camera: CameraModel | None = None,
         *,
+        coarse: bool = True,
         confidence: bool = False,
         max_latency_ms: float | None = None,
         regions: Sequence[Region] | None = None,
@@ -106,6 +107,7 @@ class DepthEngine:
             image_rgb: (H, W, 3) uint8 RGB, 64 px a side at least, odd sizes included; not modified.
             camera: the camera at this size. Its focal length sets the scale of the depth; distortion is left as it is.
                 Without a camera `config.assumed_fov_deg` is assumed, and the scale is only as good as that.
+            coarse: whether to give the coarse depth, too; to write it out takes as long as the refined one.
             confidence: whether to give the confidence, too.
             max_latency_ms: time (ms) after which the answer should be there; None for `config.max_latency_ms`, 0 for
                 no limit. Tiles are refined best first until it is spent, and the rest keeps the coarse depth.
@@ -127,28 +129,26 @@ class DepthEngine:
             image_13HW = image_tensor(image_rgb, self.device)
             looks = network_looks(self._model, image_13HW, camera.fx, camera.fy)
             clock.lap("preprocess")
-            coarse = merge_looks([self._coarse(look) for look in looks])
+            whole = merge_looks([self._coarse(look) for look in looks])
             limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
-            maps = ImageMaps(coarse, (height, width), scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
+            maps = ImageMaps(whole, (height, width), scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
             clock.lap("coarse")
             grid = self._grid(height, width)
-            order = self._order(
-                grid, gain_map(coarse, looks[0].image_B3hw) if limit_ms else None, (height, width), regions
-            )
-            refined = self._refine(image_13HW, coarse, maps, grid, order, clock, limit_ms)
+            gain_hw = gain_map(whole, looks[0].image_B3hw) if limit_ms else None
+            order = self._order(grid, gain_hw, (height, width), regions)
+            after = ("postprocess", height, width, coarse, confidence)
+            refined = self._refine(image_13HW, whole, maps, grid, order, clock, limit_ms, after)
             clock.lap("refine")
             maps.leave_out_wide_changes(self.config.wide_cells if refined else 0.0)
             result = DepthResult(
                 depth_m=self._metres(maps.log_depth_HW),
-                coarse_depth_m=self._metres(maps.log_coarse_HW),
+                coarse_depth_m=self._metres(maps.log_coarse_HW) if coarse else None,
                 confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
                 refined_share=refined / len(grid),
             )
-            self._costs.observe(("postprocess", height, width, confidence), clock.lap("postprocess"))
+            self._costs.observe(after, clock.lap("postprocess"))
             # After the last lap: what is measured of a frame should not depend on whether its tiles are looked at.
-            tiles = tuple(
-                TileDepth(y=tile.y, x=tile.x, depth_m=self._metres(log_depth_hw)) for tile, log_depth_hw in maps.tiles
-            )
+            tiles = tuple(TileDepth(y=t.y, x=t.x, depth_m=self._metres(log_hw)) for t, log_hw in maps.tiles)
         return dataclasses.replace(result, tiles=tiles, timings_ms=clock.timings_ms())
 
     def _coarse(self, look: Look) -> CoarseOutput:
@@ -179,11 +179,11 @@ class DepthEngine:
         tiles: Sequence[Tile],
         clock: StageClock,
         limit_ms: float,
+        after: Hashable,
     ) -> int:
-        """Refine tile by tile into the maps; gives the number of tiles that were refined."""
-        height, width = image_13HW.shape[-2:]
+        """Refine tile by tile into the maps, leaving time for the work `after`; gives the number of refined tiles."""
         if limit_ms:
-            limit_ms -= self._costs.predict(("postprocess", height, width, maps.log_scale_HW is not None))
+            limit_ms -= self._costs.predict(after)
         work = ("tile", grid.y.tile, grid.x.tile)
         count = 0
         while count < len(tiles):

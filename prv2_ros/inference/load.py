@@ -46,6 +46,7 @@ class Engine(Protocol):
         image_rgb: NDArray[np.uint8],
         camera: CameraModel | None = None,
         *,
+        coarse: bool = True,
         confidence: bool = False,
         max_latency_ms: float | None = None,
         regions: Sequence[Region] | None = None,

@@ -5,6 +5,7 @@ Shapes: N patches, P pixels a side of what the networks see, H and W image pixel
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -69,6 +70,7 @@ class PublishedEngine:
         image_rgb: NDArray[np.uint8],
         camera: CameraModel | None = None,
         *,
+        coarse: bool = True,
         confidence: bool = False,
         max_latency_ms: float | None = None,
         regions: Sequence[Region] | None = None,
@@ -80,6 +82,7 @@ class PublishedEngine:
             image_rgb: (H, W, 3) uint8 RGB.
             camera: used by `coarse_lite`. Depth Anything and ZoeDepth do not take it: their depth is right for the
                 lens that they were trained with.
+            coarse: whether to give the coarse depth, too, stretched to the image.
             confidence: taken for the interface; the published networks know none.
             max_latency_ms: taken for the interface; every patch is refined.
             regions: likewise.
@@ -103,20 +106,24 @@ class PublishedEngine:
             image = image_tensor(image_rgb, self.device).float() / 255
             network = resize(image, (self._patch_px, self._patch_px)).contiguous(memory_format=torch.channels_last)
             clock.lap("preprocess")
-            coarse = self._coarse_maps(network, camera)
-            coarse_m = coarse.depth_m_B1hw.float()
+            whole = self._coarse_maps(network, camera)
+            coarse_m = whole.depth_m_B1hw.float()
             clock.lap("coarse")
             tiles: list[TileDepth] | None = [] if keep_tiles else None
-            merged_m = self.refine(image, coarse_m, coarse.features, tiles)
+            merged_m = self.refine(image, coarse_m, whole.features, tiles)
             clock.lap("refine")
-            depth_m = upsample_to(torch.from_numpy(merged_m)[None, None], size)[0, 0].numpy()
-            coarse_full_m = upsample_to(coarse_m, size)[0, 0].cpu().numpy()
-            for metres in (depth_m, coarse_full_m):
-                metres[~(metres <= self._max_depth_m)] = np.nan  # a NaN fails the comparison, too
+            result = DepthResult(
+                depth_m=self._metres(torch.from_numpy(merged_m)[None, None], size),
+                coarse_depth_m=self._metres(coarse_m, size) if coarse else None,
+                tiles=tuple(tiles or ()),
+            )
             clock.lap("postprocess")
-        return DepthResult(
-            depth_m=depth_m, coarse_depth_m=coarse_full_m, tiles=tuple(tiles or ()), timings_ms=clock.timings_ms()
-        )
+        return dataclasses.replace(result, timings_ms=clock.timings_ms())
+
+    def _metres(self, depth_m_11hw: Tensor, size_hw: tuple[int, int]) -> NDArray[np.float32]:
+        depth_m: NDArray[np.float32] = upsample_to(depth_m_11hw, size_hw)[0, 0].cpu().numpy()
+        depth_m[~(depth_m <= self._max_depth_m)] = np.nan  # a NaN fails the comparison, too
+        return depth_m
 
     def _coarse_maps(self, network_13PP: Tensor, camera: CameraModel) -> CoarseMaps:
         known = {}

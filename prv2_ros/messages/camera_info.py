@@ -52,22 +52,32 @@ def info_content(info: Any) -> tuple[object, ...]:
     return (info.width, info.height, info.distortion_model, *numbers, *window)
 
 
-def check_info(info: Any) -> None:
+def check_info(info: Any, *, rectified: bool = False) -> None:
     """Refuse a camera info with values that no camera has, whatever the image.
+
+    Args:
+        info: sensor_msgs/CameraInfo.
+        rectified: whether its images are rectified; where P says how, D is of no account then.
 
     Raises:
         InputError: intrinsics not finite or not positive, or a distortion no known model has.
 
     """
     if not is_uncalibrated(info):
-        _full_size(info, int(info.width), int(info.height))
+        _full_size(info, int(info.width), int(info.height), rectified)
 
 
-def calibration(info: Any, width: int, height: int) -> Calibration | None:
+def calibration(info: Any, width: int, height: int, *, rectified: bool = False) -> Calibration | None:
     """Return the geometry of an image of width x height px under this camera info, None where uncalibrated.
 
     K, D, R and P of the message hold for the full sensor; its ROI is cut first, binning applied next, and a
     remaining difference in size is taken for a resize if the aspect ratio agrees.
+
+    Args:
+        info: sensor_msgs/CameraInfo.
+        width: image width (px).
+        height: image height (px).
+        rectified: as in `check_info`; the raw camera then has no distortion where P is there.
 
     Raises:
         InputError: see `check_info`; an ROI outside the sensor; or an image of another aspect ratio.
@@ -75,30 +85,19 @@ def calibration(info: Any, width: int, height: int) -> Calibration | None:
     """
     if is_uncalibrated(info):
         return None
-    full = _full_size(info, int(info.width) or width, int(info.height) or height)
+    full = _full_size(info, int(info.width) or width, int(info.height) or height, rectified)
     camera = _to_image(full.camera, info, width, height)
-    rectified = _to_image(full.rectified, info, width, height)
-    tx = full.tx * rectified.fx / full.rectified.fx
-    return replace(full, camera=camera, rectified=rectified, tx=tx)
+    straight = _to_image(full.rectified, info, width, height)
+    return replace(full, camera=camera, rectified=straight, tx=full.tx * straight.fx / full.rectified.fx)
 
 
-def _full_size(info: Any, width: int, height: int) -> Calibration:
+def _full_size(info: Any, width: int, height: int, is_rectified: bool) -> Calibration:
     k = [float(v) for v in info.k]
     p = [float(v) for v in info.p]
-    name = _ALIASES.get(info.distortion_model, info.distortion_model)
-    if name not in _COEFFICIENTS:
-        raise InputError(
-            f"camera info: distortion model {name[:40]!r} is not known; expected one of {', '.join(_COEFFICIENTS)}"
-        )
-    distortion = tuple(float(v) for v in info.d)
-    if len(distortion) not in _COEFFICIENTS[name]:
-        raise InputError(
-            f"camera info: {len(distortion)} distortion coefficients; {name} has one of {_COEFFICIENTS[name]}"
-        )
-    size: dict[str, Any] = {"width": max(width, 1), "height": max(height, 1)}
-    fisheye = name == "equidistant" and len(distortion) == 4
-    camera = CameraModel(**size, fx=k[0], fy=k[4], cx=k[2], cy=k[5], distortion=distortion, fisheye=fisheye)
     has_projection = p[0] != 0.0
+    fisheye, distortion = (False, ()) if is_rectified and has_projection else _lens(info)
+    size: dict[str, Any] = {"width": max(width, 1), "height": max(height, 1)}
+    camera = CameraModel(**size, fx=k[0], fy=k[4], cx=k[2], cy=k[5], distortion=distortion, fisheye=fisheye)
     if has_projection:
         rectified = CameraModel(**size, fx=p[0], fy=p[5], cx=p[2], cy=p[6])
     else:
@@ -112,6 +111,23 @@ def _full_size(info: Any, width: int, height: int) -> Calibration:
     return Calibration(
         camera=camera, rectified=rectified, rotation=_rotation(info), tx=tx, has_projection=has_projection
     )
+
+
+def _lens(info: Any) -> tuple[bool, tuple[float, ...]]:
+    """Tell whether the lens is a fisheye, and its distortion coefficients."""
+    name = _ALIASES.get(info.distortion_model, info.distortion_model)
+    if name not in _COEFFICIENTS:
+        raise InputError(
+            f"camera info: distortion model {name[:40]!r} is not known; expected one of {', '.join(_COEFFICIENTS)}"
+        )
+    distortion = tuple(float(v) for v in info.d)
+    if name != "equidistant" and not any(distortion):  # however many zeros: drivers fill D up
+        return False, ()
+    if len(distortion) not in _COEFFICIENTS[name]:
+        raise InputError(
+            f"camera info: {len(distortion)} distortion coefficients; {name} has one of {_COEFFICIENTS[name]}"
+        )
+    return name == "equidistant" and len(distortion) == 4, distortion
 
 
 def _check_plausible(matrix: str, camera: CameraModel) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
+from prv2_ros.messages.encodings import ENCODINGS, Encoding
 
 MAX_PIXELS = 256 * 1024 * 1024
 """Images that claim more pixels are refused before memory is taken for them."""
@@ -50,14 +51,38 @@ def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
 
     """
     check_compressed(message)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pattern = _bayer(message.format)
+    if pattern is None:
+        return cv2.cvtColor(_decode(message, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    mosaic = _decode(message, cv2.IMREAD_UNCHANGED)
+    rows, columns = pattern.smallest
+    if mosaic.ndim != 2 or mosaic.shape[0] % rows or mosaic.shape[1] % columns:
+        raise InputError(
+            f"compressed image with format {str(message.format)[:40]!r} and shape {list(mosaic.shape)}: a Bayer image "
+            f"has one channel and sides that are multiples of {columns}x{rows} px; publish bgr8"
+        )
+    return pattern.to_rgb(mosaic)
+
+
+def _bayer(text: Any) -> Encoding | None:
+    """Encoding of a mosaic that was compressed as it is, as `format` tells it: `bayer_rggb8; png compressed `.
+
+    image_transport names the encoding of the pixels that went in first, and last, where it changed them, of those that
+    were compressed.
+    """
+    before, _, after = str(text).partition(";")
+    is_colour = any(name in after for name in ("rgb", "bgr"))
+    return ENCODINGS.get(before.strip()) if before.startswith("bayer_") and not is_colour else None
+
+
+def _decode(message: Any, mode: int) -> NDArray[Any]:
     try:
-        bgr = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), mode | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise InputError(f"compressed image does not decode: {str(error).strip()[:200]}") from error
-    if bgr is None:
+    if pixels is None:
         raise InputError(f"compressed image of {len(message.data)} B does not decode: it is damaged")
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    return pixels
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:

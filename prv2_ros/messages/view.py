@@ -50,7 +50,7 @@ class View:
             InputError: the camera info is malformed or does not fit the image.
 
         """
-        known = None if info is None else calibration(info, width, height)
+        known = None if info is None else calibration(info, width, height, rectified=settings.input_rectified)
         self.width, self.height = width, height
         self.is_calibrated = known is not None
         """False where the camera is only assumed; no cloud may be made then."""

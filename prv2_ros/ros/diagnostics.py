@@ -40,6 +40,7 @@ class DiagnosticsBuilder:
         engine: Any | None,
         input_timeout_s: float,
         calibrated: bool,
+        failure: str = "",
     ) -> DiagnosticArray:
         """Return a DiagnosticArray with one status.
 
@@ -50,12 +51,20 @@ class DiagnosticsBuilder:
             engine: the loaded engine, None where not configured.
             input_timeout_s: age of the last image beyond which the level is WARN.
             calibrated: False where the latest camera info, or its absence, leaves the scale assumed.
+            failure: why the node could not be configured or activated.
+
+        The level is ERROR where the node gives no depth for a reason of its own, WARN where its inputs are at fault.
 
         """
         status = DiagnosticStatus(name=self._name, hardware_id=self._hardware_id)
         problems = self._problems(snapshot, state, input_timeout_s, calibrated)
+        faults = [failure] if failure else []
+        if state == "active" and snapshot.failure:
+            faults.append(f"inference fails: {snapshot.failure}")
         status.level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
-        status.message = "; ".join(problems) or (f"{snapshot.rate_hz:.1f} Hz" if state == "active" else state)
+        if faults:
+            status.level = DiagnosticStatus.ERROR
+        status.message = "; ".join(faults + problems) or (f"{snapshot.rate_hz:.1f} Hz" if state == "active" else state)
         values = _values(snapshot, engine) | {"state": state, "calibrated": str(calibrated).lower()}
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         array = DiagnosticArray(status=[status])
@@ -63,7 +72,8 @@ class DiagnosticsBuilder:
         return array
 
     def _problems(self, snapshot: Snapshot, state: str, input_timeout_s: float, calibrated: bool) -> list[str]:
-        errors = snapshot.counts.errors + snapshot.counts.info_errors
+        counts = snapshot.counts
+        errors = counts.errors - counts.inference_errors + counts.info_errors
         new_errors, self._last_errors = errors - self._last_errors, errors
         if state != "active":
             return []
@@ -87,12 +97,14 @@ def _values(snapshot: Snapshot, engine: Any | None) -> dict[str, str]:
         "latency p95 (ms)": _number(snapshot.latency_p95_ms),
         "stamp age p50 (ms)": _number(snapshot.stamp_age_p50_ms),
         "inference p50 (ms)": _number(snapshot.inference_p50_ms),
+        "tiles refined p50 (%)": _number(None if snapshot.refined_p50 is None else 100 * snapshot.refined_p50),
         "input age (s)": "none" if snapshot.input_age_s is None else f"{snapshot.input_age_s:.2f}",
         "frames in": str(counts.received),
         "frames out": str(counts.published),
         "frames dropped": str(counts.dropped),
         "frames skipped": str(counts.skipped),
         "frames with errors": str(counts.errors),
+        "inference errors": str(counts.inference_errors),
         "camera infos in": str(counts.info_received),
         "camera infos with errors": str(counts.info_errors),
         "device": "none" if engine is None else str(engine.device),

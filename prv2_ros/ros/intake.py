@@ -8,6 +8,7 @@ from typing import Any
 from prv2_ros.errors import InputError
 from prv2_ros.messages.camera_info import check_info, is_uncalibrated
 from prv2_ros.ros.conversions import check_image
+from prv2_ros.ros.infos import CameraInfos
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.pipeline import Frame
 from prv2_ros.ros.reporter import Reporter
@@ -15,26 +16,28 @@ from prv2_ros.ros.statistics import Statistics
 
 
 class Intake:
-    """Keeps the latest camera info and turns image messages into frames, or counts why not."""
+    """Keeps the latest camera infos and turns image messages into frames, or counts why not."""
 
     def __init__(self, statistics: Statistics, reporter: Reporter) -> None:
         self._statistics = statistics
         self._reporter = reporter
-        self._info: Any | None = None
+        self._infos = CameraInfos()
         self._first_image: float | None = None
         self._due, self._passed = 0.0, 0.0
 
     def reset(self) -> None:
         """Forget camera info and timing, as before the first message."""
-        self._info, self._first_image = None, None
+        self._infos.clear()
+        self._first_image = None
         self._due, self._passed = 0.0, 0.0
 
     @property
     def is_calibrated(self) -> bool:
         """True where the latest usable camera info has intrinsics."""
-        return self._info is not None and not is_uncalibrated(self._info)
+        newest = self._infos.newest
+        return newest is not None and not is_uncalibrated(newest)
 
-    def take_info(self, message: Any) -> None:
+    def take_info(self, message: Any, settings: Settings) -> None:
         """Keep a camera info unless it is malformed; one with zero intrinsics means uncalibrated and is kept."""
         self._statistics.count("info_received")
         if is_uncalibrated(message):
@@ -42,13 +45,13 @@ class Intake:
             self._reporter.warn("camera_info", "camera info: K is zero, the camera is not calibrated; calibrate it")
         else:
             try:
-                check_info(message)
+                check_info(message, rectified=settings.input_rectified)
             except InputError as error:
                 self._statistics.count("info_errors")
                 self._reporter.warn("camera_info", f"camera info dropped: {error}")
                 return
             self._reporter.forget("assumed_fov")
-        self._info = message
+        self._infos.add(message)
 
     def take_image(self, message: Any, settings: Settings, wanted: Callable[[], bool]) -> Frame | None:
         """Return the frame to process, or None after counting why there is none.
@@ -69,11 +72,11 @@ class Intake:
             self._statistics.count("errors")
             self._reporter.warn("image", f"image dropped: {error}")
             return None
-        awaits_info = self._info is None and arrival - self._first_image < settings.camera_info_wait_s
+        awaits_info = self._infos.newest is None and arrival - self._first_image < settings.camera_info_wait_s
         if not wanted() or awaits_info or not self._is_due(arrival, settings.max_rate_hz):
             self._statistics.count("skipped")
             return None
-        return Frame(message=message, info=self._info, settings=settings, arrival=arrival)
+        return Frame(message=message, infos=self._infos, settings=settings, arrival=arrival)
 
     def _is_due(self, arrival: float, max_rate_hz: float) -> bool:
         if max_rate_hz <= 0:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT_BYTES = 256 << 20
@@ -29,3 +31,14 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_BYTES)) and bool(mallopt(_TRIM_THRESHOLD, _KEPT_BYTES))
+
+
+def release_memory(device: Any) -> None:
+    """Give back the GPU memory that torch keeps for later, once a model is gone; on a CPU there is nothing to do."""
+    if getattr(device, "type", "cpu") != "cuda":
+        return
+    import torch
+
+    gc.collect()  # what still stands in a cycle holds its memory
+    with torch.cuda.device(device):
+        torch.cuda.empty_cache()

@@ -20,7 +20,7 @@ from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, unused_qos_overrides
 from prv2_ros.ros.diagnostics import PERIOD_S, DiagnosticsBuilder
 from prv2_ros.ros.intake import Intake
-from prv2_ros.ros.memory import keep_freed_memory
+from prv2_ros.ros.memory import keep_freed_memory, release_memory
 from prv2_ros.ros.parameters import Settings, resolve
 from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline, Publishers
 from prv2_ros.ros.reporter import Reporter
@@ -28,6 +28,9 @@ from prv2_ros.ros.statistics import Statistics
 from prv2_ros.ros.worker import NewestFrameWorker
 
 EngineFactory = Callable[[Settings], Engine]
+
+_PATIENCE_S, _PATIENCE_AT_END_S = 30.0, 3.0
+"""How long a frame under way is waited for (s): when the node is deactivated, and when the process ends."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -64,6 +67,8 @@ class DepthNode(Node):
         self._engine: Engine | None = None
         self._outputs: Publishers | None = None
         self._worker: NewestFrameWorker[Frame] | None = None
+        self._left_over: NewestFrameWorker[Frame] | None = None
+        self._pipeline: FramePipeline | None = None
         self._inputs: list[Any] = []
         self._state = "unconfigured"
         self._failure = ""
@@ -87,26 +92,17 @@ class DepthNode(Node):
             self._release()
             return self._failed("configure", error)
         self._reporter.info(f"model {self._engine.model_name} on {self._engine.device}")
-        self._state = "inactive"
+        self._state, self._failure = "inactive", ""
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Enable the publishers, start the inference thread and subscribe."""
+        if self._left_over is not None and not self._left_over.ended:  # an engine is for one thread at a time
+            busy = "a frame from before the node was deactivated is still being processed; activate again later"
+            return self._failed("activate", ConfigError(busy))
         result = super().on_activate(state)
-        assert self._engine is not None
-        assert self._outputs is not None
-        pipeline = FramePipeline(
-            self._engine,
-            self._outputs,
-            self.statistics,
-            self._reporter,
-            self.get_clock(),
-            running=self.context.ok,
-        )
-        self._intake.reset()
-        self._worker = NewestFrameWorker(pipeline)
         try:
-            self._subscribe()
+            self._start()
             unused = unused_qos_overrides(self)
             if unused:
                 raise ConfigError(f"parameters {', '.join(unused)}: no topic of this node has such a QoS policy")
@@ -114,7 +110,7 @@ class DepthNode(Node):
             self._stop()
             super().on_deactivate(state)
             return self._failed("activate", error)
-        self._state = "active"
+        self._state, self._failure = "active", ""
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -175,16 +171,39 @@ class DepthNode(Node):
             created.append(self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options))
         return Publishers(depth=created[0], camera_info=created[1], points=created[2], confidence=created[3])
 
-    def _subscribe(self) -> None:
-        image: tuple[Any, str] = (Image, "image_raw")
+    def _start(self) -> None:
+        assert self._engine is not None
+        assert self._outputs is not None
+        self._intake.reset()
+        self.statistics.restart()
+        pipeline = FramePipeline(
+            self._engine,
+            self._outputs,
+            self.statistics,
+            self._reporter,
+            self.get_clock(),
+            running=lambda: self.context.ok() and self._pipeline is pipeline,
+        )
+        self._pipeline, self._worker = pipeline, NewestFrameWorker(pipeline)
+        self._subscribe(CameraInfo, "camera_info", self._on_info)
         if self._settings.image_transport == "compressed":
-            image = (CompressedImage, "image_raw/compressed")
-        for (kind, topic), callback in ((image, self._on_image), ((CameraInfo, "camera_info"), self._on_info)):
-            options = qos.subscription_options(self.resolve_topic_name(topic), self._report_qos)
-            self._inputs.append(self.create_subscription(kind, topic, callback, qos.sensor_input(), **options))
+            self._subscribe(CompressedImage, self._compressed_topic(), self._on_image)
+        else:
+            self._subscribe(Image, "image_raw", self._on_image)
+
+    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> None:
+        options = qos.subscription_options(self.resolve_topic_name(topic), self._report_qos)
+        self._inputs.append(self.create_subscription(kind, topic, callback, qos.sensor_input(), **options))
+
+    def _compressed_topic(self) -> str:
+        """Where `image_raw` is remapped its compressed sibling moves along, unless it has a remapping of its own."""
+        topic = "image_raw/compressed"
+        if self.resolve_topic_name(topic) != self.resolve_topic_name(topic, only_expand=True):
+            return topic
+        return f"{self.resolve_topic_name('image_raw')}/compressed"
 
     def _on_info(self, message: CameraInfo) -> None:
-        self._intake.take_info(message)
+        self._intake.take_info(message, self._settings)
 
     def _on_image(self, message: Any) -> None:
         worker, outputs = self._worker, self._outputs
@@ -214,6 +233,7 @@ class DepthNode(Node):
             engine=self._engine,
             input_timeout_s=self._settings.input_timeout_s,
             calibrated=self._intake.is_calibrated,
+            failure=self._failure,
         )
         self._diagnostics_out.publish(array)
 
@@ -224,10 +244,13 @@ class DepthNode(Node):
         worker, self._worker = self._worker, None
         if worker is None:
             return
-        if worker.stop() is not None:
+        # When the process ends there is less patience: `ros2 launch` kills what takes longer than five seconds.
+        if worker.stop(_PATIENCE_S if self.context.ok() else _PATIENCE_AT_END_S) is not None:
             self.statistics.count("dropped")
+        self._pipeline = None  # what is still under way may publish nothing
         if not worker.ended:  # the first frame of a model that is compiled takes minutes
-            self._reporter.warn("stop", "stopped while a frame is still being processed; it is left to end by itself")
+            self._left_over = worker
+            self._reporter.warn("stop", "stopped while a frame is still being processed; it will be dropped")
 
     def _release(self) -> None:
         self._stop()
@@ -235,7 +258,11 @@ class DepthNode(Node):
         if outputs is not None:
             for publisher in outputs.all():
                 self.destroy_lifecycle_publisher(publisher)
-        self._engine = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            device = engine.device
+            del engine
+            release_memory(device)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,10 +13,12 @@ from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.depth_codec import LARGEST_MM
 from prv2_ros.inference.regions import Region, parse_regions
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.ros.conversions import image_to_rgb
+from prv2_ros.ros.infos import CameraInfos
 from prv2_ros.ros.outputs import CloudWriter, ConfidenceWriter, DepthWriter
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
@@ -25,6 +27,9 @@ from prv2_ros.types import DepthResult
 
 LARGEST_STAMP_AGE_S = 3600.0
 """Header stamps further from the node's clock are of another clock (a bag played without `use_sim_time`)."""
+
+LARGEST_M = LARGEST_MM / 1000
+"""Largest depth that a 16UC1 image can say (m)."""
 
 
 class Engine(Protocol):
@@ -43,6 +48,7 @@ class Engine(Protocol):
         image_rgb: NDArray[np.uint8],
         camera: CameraModel | None,
         *,
+        coarse: bool = True,
         confidence: bool = False,
         max_latency_ms: float | None = None,
         regions: Sequence[Region] | None = None,
@@ -71,15 +77,23 @@ class Publishers:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """An image message with everything that was current when it arrived."""
+    """An image message with the parameters that were current when it arrived."""
 
     message: Any
     """sensor_msgs/Image or CompressedImage."""
-    info: CameraInfo | None
-    """Latest camera info, None where none arrived."""
+    infos: CameraInfos
+    """Camera infos, among them the frame's own, which may arrive just after it."""
     settings: Settings
     arrival: float
     """Time of arrival (s, monotonic)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What is told of a published frame."""
+
+    inference_ms: float
+    refined_share: float
 
 
 class FramePipeline:
@@ -95,7 +109,7 @@ class FramePipeline:
         *,
         running: Callable[[], bool],
     ) -> None:
-        """Take the parts; `running` says whether ROS can still publish (`rclpy.Context.ok`)."""
+        """Take the parts; `running` says whether results may still go out: ROS is up, and nobody gave up on them."""
         self._engine = engine
         self._publishers = publishers
         self._statistics = statistics
@@ -111,7 +125,7 @@ class FramePipeline:
     def __call__(self, frame: Frame) -> None:
         """Process a frame and count what became of it; no error leaves this function."""
         try:
-            inference_ms = self._process(frame)
+            done = self._process(frame)
         except InputError as error:
             self._statistics.count("errors")
             self._reporter.warn("image", f"image dropped: {error}")
@@ -119,15 +133,22 @@ class FramePipeline:
             if not self._running():  # told to end (Ctrl-C) while the frame was under way: nothing is wrong
                 self._statistics.count("dropped")
                 return
-            self._statistics.count("errors")
-            self._reporter.failure("inference", f"image dropped: {type(error).__name__}: {error}", error)
+            reason = f"{type(error).__name__}: {error}"
+            self._statistics.inference_failed(reason)
+            self._reporter.failure("inference", f"image dropped: {reason}", error)
         else:
-            self._statistics.image_published(frame.arrival, inference_ms, self._stamp_age_ms(frame.message.header))
+            if done is None:
+                self._statistics.count("dropped")
+                return
+            age_ms = self._stamp_age_ms(frame.message.header)
+            self._statistics.image_published(frame.arrival, done.inference_ms, age_ms, done.refined_share)
 
-    def _process(self, frame: Frame) -> float:
+    def _process(self, frame: Frame) -> _Done | None:
+        """Infer and publish; None where nothing may be published any more."""
         image = image_to_rgb(frame.message)
         height, width = image.shape[:2]
-        view = self._views.get(frame.info, width, height, frame.settings)
+        info = frame.infos.of(frame.message.header.stamp)  # after the image was decoded: the info may come later
+        view = self._views.get(info, width, height, frame.settings)
         if not view.is_calibrated:
             self._reporter.warn_once(
                 "assumed_fov",
@@ -140,15 +161,18 @@ class FramePipeline:
         result = self._engine.infer(
             image,
             view.camera,
+            coarse=False,  # nobody gets it, and writing it out takes as long as the depth
             confidence=wanted,
             max_latency_ms=frame.settings.max_latency_ms,
             regions=parse_regions(frame.settings.regions),
         )
         inference_ms = (time.perf_counter() - start) * 1e3
+        if not self._running():
+            return None
         self._publish(frame, view, image, view.mask_outside(result.depth_m))
         if wanted:
             self._publish_confidence(frame, view, result)
-        return inference_ms
+        return _Done(inference_ms=inference_ms, refined_share=result.refined_share)
 
     def _publish(self, frame: Frame, view: View, image: NDArray[np.uint8], depth_m: NDArray[np.float32]) -> None:
         header, settings, publishers = frame.message.header, frame.settings, self._publishers
@@ -157,6 +181,7 @@ class FramePipeline:
         fill_camera_info(self._info, camera, view.width, view.height, view.tx)
         publishers.camera_info.publish(self._info)
         if publishers.depth.get_subscription_count() > 0:
+            self._warn_of_millimetres(settings)
             depth = self._depth.write(
                 depth_m,
                 header,
@@ -178,6 +203,14 @@ class FramePipeline:
                 max_m=settings.points_max_m,
             )
             publishers.points.publish(cloud)
+
+    def _warn_of_millimetres(self, settings: Settings) -> None:
+        if settings.depth_encoding == "16UC1" and settings.far_value != "max" and settings.max_depth_m > LARGEST_M:
+            self._reporter.warn_once(
+                "16UC1",
+                f"depth beyond {LARGEST_M:g} m is invalid (0) in 16UC1, and max_depth_m is {settings.max_depth_m:g}: "
+                "outdoors use depth_encoding 32FC1 or far_value max",
+            )
 
     def _publish_confidence(self, frame: Frame, view: View, result: DepthResult) -> None:
         if result.confidence is None:

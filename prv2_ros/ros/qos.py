@@ -9,6 +9,7 @@ from typing import Any
 from rclpy.qos import (
     QoSDurabilityPolicy,
     QoSHistoryPolicy,
+    QoSPolicyKind,
     QoSProfile,
     QoSReliabilityPolicy,
     qos_policy_name_from_kind,
@@ -31,6 +32,9 @@ def publish_asynchronously() -> None:
 
 
 Report = Callable[[str], None]
+
+_OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
+"""Durability too, which rclpy's default leaves out: a calibration that is sent once (latched) needs it."""
 
 
 def sensor_input() -> QoSProfile:
@@ -57,13 +61,14 @@ def subscription_options(topic: str, report: Report) -> dict[str, Any]:
     """Keyword arguments of `create_subscription`: per-topic overrides and a report of publishers that do not match."""
 
     def incompatible(event: Any) -> None:
+        policy = _name(event)
         report(
-            f"a publisher of {topic} offers incompatible QoS ({qos_policy_name_from_kind(event.last_policy_kind)}): "
-            f"nothing arrives from it; set qos_overrides.{topic}.subscription.* to match it"
+            f"a publisher of {topic} offers incompatible QoS ({policy}): nothing arrives from it; set "
+            f"{_override(topic, 'subscription', policy)}the publisher's QoS"
         )
 
     return {
-        "qos_overriding_options": QoSOverridingOptions.with_default_policies(),
+        "qos_overriding_options": QoSOverridingOptions(policy_kinds=_OVERRIDABLE),
         "event_callbacks": SubscriptionEventCallbacks(incompatible_qos=incompatible),
     }
 
@@ -72,12 +77,23 @@ def publisher_options(topic: str, report: Report) -> dict[str, Any]:
     """Keyword arguments of `create_lifecycle_publisher`: as `subscription_options`, for subscribers."""
 
     def incompatible(event: Any) -> None:
+        policy = _name(event)
         report(
-            f"a subscriber of {topic} asks for incompatible QoS ({qos_policy_name_from_kind(event.last_policy_kind)}): "
-            f"it gets nothing; set qos_overrides.{topic}.publisher.* or the subscriber's QoS"
+            f"a subscriber of {topic} asks for incompatible QoS ({policy}): it gets nothing; set "
+            f"{_override(topic, 'publisher', policy)}the subscriber's QoS"
         )
 
     return {
-        "qos_overriding_options": QoSOverridingOptions.with_default_policies(),
+        "qos_overriding_options": QoSOverridingOptions(policy_kinds=_OVERRIDABLE),
         "event_callbacks": PublisherEventCallbacks(incompatible_qos=incompatible),
     }
+
+
+def _name(event: Any) -> str:
+    return str(qos_policy_name_from_kind(event.last_policy_kind))
+
+
+def _override(topic: str, entity: str, policy: str) -> str:
+    """Name the parameter that changes a policy on this side, where there is one."""
+    known = policy in {kind.name for kind in _OVERRIDABLE}
+    return f"qos_overrides.{topic}.{entity}.{policy.lower()} or " if known else ""

@@ -29,6 +29,8 @@ class Counts:
     """Images not processed on purpose: no subscriber, `max_rate_hz`, or waiting for the first camera info."""
     errors: int = 0
     """Images that could not be used: malformed, damaged, or inference failed."""
+    inference_errors: int = 0
+    """Of these errors, how often inference failed on a good image."""
     info_received: int = 0
     """Camera infos that arrived."""
     info_errors: int = 0
@@ -46,6 +48,10 @@ class Snapshot:
     stamp_age_p50_ms: float | None
     inference_p50_ms: float | None
     input_age_s: float | None
+    refined_p50: float | None
+    """Share of the tiles that were refined, 0 to 1."""
+    failure: str
+    """Why inference failed; empty where the latest frame that was inferred came out."""
 
 
 class Statistics:
@@ -59,7 +65,22 @@ class Statistics:
         self._stamp_age_ms: deque[float] = deque(maxlen=WINDOW)
         self._inference_ms: deque[float] = deque(maxlen=WINDOW)
         self._published_at: deque[float] = deque(maxlen=WINDOW)
+        self._refined: deque[float] = deque(maxlen=WINDOW)
         self._last_input: float | None = None
+        self._failure = ""
+
+    def restart(self) -> None:
+        """Forget timings, and what went wrong, of before; the counts go on."""
+        with self._lock:
+            for samples in (
+                self._latency_ms,
+                self._stamp_age_ms,
+                self._inference_ms,
+                self._published_at,
+                self._refined,
+            ):
+                samples.clear()
+            self._last_input, self._failure = None, ""
 
     def count(self, name: str) -> None:
         """Add one to the counter of that name (a field of `Counts`)."""
@@ -73,13 +94,23 @@ class Statistics:
             self._last_input = self._clock()
             return self._last_input
 
-    def image_published(self, arrival: float, inference_ms: float, stamp_age_ms: float | None) -> None:
+    def inference_failed(self, reason: str) -> None:
+        """Count a frame that was good and could not be inferred."""
+        with self._lock:
+            self._counts.errors += 1
+            self._counts.inference_errors += 1
+            self._failure = reason
+
+    def image_published(
+        self, arrival: float, inference_ms: float, stamp_age_ms: float | None, refined_share: float = 1.0
+    ) -> None:
         """Count a published frame.
 
         Args:
             arrival: what `image_arrived` returned for it.
             inference_ms: time inside the engine.
             stamp_age_ms: node clock minus header stamp at publication, None where the stamp is not comparable.
+            refined_share: share of its tiles that were refined.
 
         """
         now = self._clock()
@@ -88,6 +119,8 @@ class Statistics:
             self._published_at.append(now)
             self._latency_ms.append((now - arrival) * 1e3)
             self._inference_ms.append(inference_ms)
+            self._refined.append(refined_share)
+            self._failure = ""
             if stamp_age_ms is not None:
                 self._stamp_age_ms.append(stamp_age_ms)
 
@@ -106,6 +139,8 @@ class Statistics:
                 stamp_age_p50_ms=percentile(self._stamp_age_ms, 50),
                 inference_p50_ms=percentile(self._inference_ms, 50),
                 input_age_s=None if self._last_input is None else now - self._last_input,
+                refined_p50=percentile(self._refined, 50),
+                failure=self._failure,
             )
 
 

@@ -45,6 +45,13 @@ def test_depth_has_the_size_of_the_image(refining, height, width):
     assert parts == pytest.approx(result.timings_ms["total"])
 
 
+def test_coarse_depth_may_be_left_out(refining):
+    image = picture(130, 200)
+    both, one = refining.infer(image), refining.infer(image, coarse=False)
+    assert one.coarse_depth_m is None
+    np.testing.assert_array_equal(one.depth_m, both.depth_m)
+
+
 @pytest.mark.parametrize(("height", "width"), [(256, 192), (301, 203), (97, 411)])
 def test_a_refiner_that_changes_nothing_gives_back_the_coarse_depth(passing, height, width):
     """Cropping, aligning, blending and padding of the tiles cancel out, but for sampling cells of 4 px in between."""

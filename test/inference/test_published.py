@@ -58,6 +58,7 @@ def test_image_in_depth_of_its_size_out(refiner: PublishedRefiner) -> None:
     assert np.isfinite(result.depth_m).all()
     assert set(result.timings_ms) == {"preprocess", "coarse", "refine", "postprocess", "total"}
     assert result.coarse_depth_m[50, 10] < result.coarse_depth_m[50, 130]
+    assert _engine(refiner, PatchLayout(rows=2, columns=2)).infer(image, coarse=False).coarse_depth_m is None
 
 
 @pytest.mark.parametrize(("mode", "patches"), [("m1", 4), ("m2", 9), ("blend", 4)])

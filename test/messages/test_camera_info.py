@@ -198,3 +198,24 @@ def test_opencv_undistorts_to_p_as_claimed() -> None:
     expected = cv2.undistortPoints(raw, k, np.array(source.d), P=p)[0, 0]
     ray = known.camera.rays()[90, 100]
     assert pixel_of(known.rectified, (*ray, 1.0)) == pytest.approx(tuple(expected), abs=0.01)
+
+
+@pytest.mark.parametrize(("model", "d"), [("kannala_brandt4", [0.1] * 4), ("plumb_bob", [0.1] * 8), ("thin", [])])
+def test_rectified_images_need_no_known_lens(model: str, d: list[float]) -> None:
+    source = info(distortion_model=model, d=d)
+    check_info(source, rectified=True)
+    known = calibration(source, 640, 480, rectified=True)
+    assert known is not None
+    assert known.rectified.fx == source.p[0]
+    with pytest.raises(InputError):
+        check_info(source)
+    source.p = np.zeros(12)
+    with pytest.raises(InputError):
+        check_info(source, rectified=True)
+
+
+@pytest.mark.parametrize(("model", "count"), [("plumb_bob", 8), ("", 8), ("rational_polynomial", 3), ("plumb_bob", 1)])
+def test_zeros_are_no_distortion_however_many(model: str, count: int) -> None:
+    known = calibration(info(distortion_model=model, d=[0.0] * count), 640, 480)
+    assert known is not None
+    assert not known.camera.is_distorted

@@ -104,3 +104,23 @@ def test_damaged_png_is_refused(rgb: np.ndarray) -> None:
     data[50:] = bytes(len(data) - 62) + data[-12:]
     with pytest.raises(InputError, match=r"does not decode|cut short"):
         compressed_to_rgb(message(bytes(data)))
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_a_mosaic_compressed_as_it_is_becomes_colour(pattern: str) -> None:
+    colour = {"r": 200, "g": 60, "b": 10}
+    mosaic = np.tile(np.array([colour[c] for c in pattern], np.uint8).reshape(2, 2), (8, 12))
+    data = cv2.imencode(".png", mosaic)[1].tobytes()
+    rgb = compressed_to_rgb(SimpleNamespace(data=data, format=f"bayer_{pattern}8; png compressed "))
+    assert rgb.shape == (16, 24, 3)
+    assert (rgb[4:-4, 4:-4] == [200, 60, 10]).all()
+    grey = compressed_to_rgb(SimpleNamespace(data=data, format="mono8; png compressed "))
+    assert (grey[..., 0] == mosaic).all()
+
+
+def test_a_mosaic_that_was_made_colour_before_is_left_as_it_is() -> None:
+    data = cv2.imencode(".png", np.full((16, 24, 3), (10, 60, 200), np.uint8))[1].tobytes()
+    rgb = compressed_to_rgb(SimpleNamespace(data=data, format="bayer_rggb8; png compressed bgr8"))
+    assert (rgb == [200, 60, 10]).all()
+    with pytest.raises(InputError, match="a Bayer image has one channel"):
+        compressed_to_rgb(SimpleNamespace(data=data, format="bayer_rggb8; png compressed "))

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -173,6 +175,15 @@ class Live:
         wait_until(lambda: self.counts.info_received > before, what="camera info arrived")
 
 
+def change_state(live: Live, transition: int) -> bool:
+    client = live.partner.node.create_client(ChangeState, "depth_node/change_state")
+    assert client.wait_for_service(10)
+    request = ChangeState.Request(transition=Transition(id=transition))
+    future = client.call_async(request)
+    wait_until(future.done, what="transition")
+    return bool(future.result().success)
+
+
 def _outputs(partner: Partner) -> list[Any]:
     return [
         _Count(partner.node, s.topic_name)
@@ -197,8 +208,9 @@ def live_node(
     listen: tuple[str, ...] = tuple(Partner.KINDS),
     keep: bool = True,
     namespace: str = "",
+    remap: tuple[str, ...] = (),
 ) -> Iterator[Live]:
-    """Start a node with an engine and a partner; `parameters` as if given on the command line."""
+    """Start a node with an engine and a partner; `parameters` and `remap` (`from:=to`) as if on the command line."""
     context = rclpy.Context()
     rclpy.init(context=context)
     chosen = {"camera_info_wait_s": 0.0} | (parameters or {})
@@ -206,7 +218,9 @@ def live_node(
     factory = {} if engine is None else {"engine_factory": lambda settings: engine}
     threads, executors, errors, nodes = [], [], [], []
     try:
-        node = DepthNode(context=context, parameter_overrides=overrides, namespace=namespace or None, **factory)
+        rules = ["--ros-args", *(word for rule in remap for word in ("-r", rule))] if remap else None
+        options: dict[str, Any] = {"namespace": namespace or None, "cli_args": rules, **factory}
+        node = DepthNode(context=context, parameter_overrides=overrides, **options)
         nodes.append(node)
         partner = Partner(context, listen=listen, keep=keep)
         nodes.append(partner.node)

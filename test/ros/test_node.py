@@ -90,7 +90,12 @@ def test_confidence_is_published_when_somebody_subscribes() -> None:
         assert (message.encoding, message.height, message.width, message.step) == ("32FC1", 48, 64, 256)
         values = np.frombuffer(message.data, "<f4")
         assert set(values[np.isfinite(values)]) == {0.75}
-        assert engine.options == {"confidence": True, "max_latency_ms": 80.0, "regions": ((4, 8, 20, 30),)}
+        assert engine.options == {
+            "coarse": False,
+            "confidence": True,
+            "max_latency_ms": 80.0,
+            "regions": ((4, 8, 20, 30),),
+        }
 
 
 def test_nobody_asks_for_confidence_and_a_model_without_it_says_so(capfd: pytest.CaptureFixture[str]) -> None:

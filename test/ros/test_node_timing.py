@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
-from ros_fakes import Live, PlaneEngine, image_message, info_message, live_node, logged, wait_until
+from lifecycle_msgs.srv import GetState
+from ros_fakes import Live, PlaneEngine, change_state, image_message, info_message, live_node, logged, wait_until
 
 from prv2_ros.ros.diagnostics import device_memory_mib
 
@@ -78,15 +78,6 @@ def test_memory_does_not_grow_with_waiting_frames() -> None:
         # Kept frames would add sent * 0.9 MiB (over 30 MiB).
         assert sent * 0.9 > 30
         assert growth < 15
-
-
-def change_state(live: Live, transition: int) -> bool:
-    client = live.partner.node.create_client(ChangeState, "depth_node/change_state")
-    assert client.wait_for_service(10)
-    request = ChangeState.Request(transition=Transition(id=transition))
-    future = client.call_async(request)
-    wait_until(future.done, what="transition")
-    return bool(future.result().success)
 
 
 def state(live: Live) -> int:

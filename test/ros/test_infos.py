@@ -1,0 +1,39 @@
+"""Which camera info belongs to a frame."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy and sensor_msgs")
+from builtin_interfaces.msg import Time
+from ros_fakes import info_message
+
+from prv2_ros.ros.infos import KEPT, CameraInfos
+
+
+def stamped(sec: int, f_px: float) -> object:
+    message = info_message(64, 48, f_px=f_px)
+    message.header.stamp.sec = sec
+    return message
+
+
+def test_a_frame_finds_the_info_of_its_stamp_and_else_the_newest() -> None:
+    infos = CameraInfos()
+    assert infos.newest is None
+    assert infos.of(Time(sec=1)) is None
+    for sec in (1, 2, 3):
+        infos.add(stamped(sec, 10.0 * sec))
+    assert infos.of(Time(sec=2)).k[0] == 20.0
+    assert infos.of(Time(sec=9)).k[0] == infos.newest.k[0] == 30.0
+    infos.add(stamped(2, 25.0))
+    assert infos.of(Time(sec=2)).k[0] == 25.0, "sent again: the later one counts"
+    infos.clear()
+    assert infos.of(Time(sec=2)) is None
+
+
+def test_only_the_latest_are_kept() -> None:
+    infos = CameraInfos()
+    for sec in range(1000):
+        infos.add(stamped(sec, 10.0 + sec))
+    assert infos.of(Time(sec=1000 - KEPT)).k[0] == 10.0 + 1000 - KEPT
+    assert infos.of(Time(sec=999 - KEPT)).k[0] == 10.0 + 999, "forgotten: the newest counts"

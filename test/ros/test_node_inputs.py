@@ -1,0 +1,106 @@
+"""What the node takes in over a real DDS: infos that belong to frames, remapped topics, QoS, frames of before."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy and message packages")
+from lifecycle_msgs.msg import Transition
+from rclpy.qos import QoSDurabilityPolicy
+from ros_fakes import (
+    PlaneEngine,
+    change_state,
+    compressed_message,
+    image_message,
+    info_message,
+    live_node,
+    logged,
+    reliable,
+    wait_until,
+)
+from sensor_msgs.msg import CameraInfo, CompressedImage
+
+from prv2_ros.ros import node as node_module
+
+GREY = np.full((48, 64, 3), 100, np.uint8)
+
+
+def test_a_zooming_camera_gets_the_info_of_each_frame() -> None:
+    with live_node(PlaneEngine(), listen=("depth/camera_info",)) as live:
+        live.wait_ready()
+        sent = {}
+        for sec in range(1, 6):
+            info = info_message(64, 48, f_px=50.0 * sec)
+            info.header.stamp.sec = sec
+            live.partner.infos.publish(info)
+            live.partner.images.publish(image_message(GREY, sec=sec))
+            sent[sec] = info.k[0]
+            wait_until(lambda sec=sec: len(live.partner.received["depth/camera_info"]) == sec, what="camera info")
+        got = {info.header.stamp.sec: info.k[0] for info in live.partner.received["depth/camera_info"]}
+        assert got == sent
+
+
+def test_compressed_topic_follows_a_remapped_image_topic() -> None:
+    parameters = {"image_transport": "compressed"}
+    with live_node(PlaneEngine(), parameters, remap=("image_raw:=/cam/color/image_raw",)) as live:
+        publisher = live.partner.node.create_publisher(CompressedImage, "/cam/color/image_raw/compressed", reliable())
+        wait_until(publisher.get_subscription_count, what="node subscribed")
+        wait_until(lambda: live.node.count_subscribers("/depth/image_rect"), what="partner subscribed")
+        jpeg = compressed_message(cv2.imencode(".jpg", GREY)[1].tobytes())
+
+        def answered() -> bool:
+            publisher.publish(jpeg)
+            time.sleep(0.05)
+            return bool(live.partner.depths)
+
+        wait_until(answered, what="depth")
+
+
+def test_compressed_topic_may_be_remapped_by_itself() -> None:
+    rules = ("image_raw:=/cam/color/image_raw", "image_raw/compressed:=/cam/jpeg")
+    with live_node(PlaneEngine(), {"image_transport": "compressed"}, remap=rules) as live:
+        wait_until(lambda: live.node.count_subscribers("/cam/jpeg"), what="node subscribed")
+        assert live.node.count_subscribers("/cam/color/image_raw/compressed") == 0
+
+
+def test_a_calibration_that_is_sent_once_arrives_where_durability_is_asked_for() -> None:
+    latched = reliable(1)
+    latched.durability = QoSDurabilityPolicy.TRANSIENT_LOCAL
+    prefix = "qos_overrides./camera_info.subscription"
+    parameters = {f"{prefix}.durability": "transient_local", f"{prefix}.reliability": "reliable", "autostart": False}
+    with live_node(PlaneEngine(), parameters) as live:
+        once = live.partner.node.create_publisher(CameraInfo, "camera_info", latched)
+        once.publish(info_message(64, 48))
+        assert change_state(live, Transition.TRANSITION_CONFIGURE)
+        assert change_state(live, Transition.TRANSITION_ACTIVATE)
+        wait_until(lambda: live.counts.info_received == 1, what="the calibration")
+
+
+def test_no_second_thread_enters_the_engine_and_no_stale_frame_goes_out(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(node_module, "_PATIENCE_S", 0.1)
+    engine = PlaneEngine(delay_s=2.0)
+    said = logged(capfd, "cannot activate: a frame from before the node was deactivated is still being processed")
+    with live_node(engine, listen=("depth/image_rect",)) as live:
+        live.wait_ready()
+        live.partner.images.publish(image_message(GREY))
+        wait_until(lambda: live.counts.received == 1, what="the image arrived")
+        time.sleep(0.2)
+        assert change_state(live, Transition.TRANSITION_DEACTIVATE)
+        assert not change_state(live, Transition.TRANSITION_ACTIVATE)
+        wait_until(said, what="reason in the log")
+        wait_until(lambda: engine.calls, what="inference ended")
+        wait_until(live.settled, what="the image settled")
+        assert (live.counts.dropped, live.counts.published) == (1, 0)
+        engine.delay_s = 0.0
+        assert change_state(live, Transition.TRANSITION_ACTIVATE)
+        wait_until(lambda: live.partner.images.get_subscription_count(), what="subscribed again")
+        time.sleep(0.2)
+        live.partner.images.publish(image_message(GREY, sec=7))
+        wait_until(lambda: live.partner.depths, what="depth")
+        assert [depth.header.stamp.sec for depth in live.partner.depths] == [7]
