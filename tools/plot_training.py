@@ -3,7 +3,8 @@
     python tools/plot_training.py --run "coarse network" RUN/log.jsonl log_l1 relative -o curve.png
 
 `--run TITLE LOG FIGURE...` may be given several times. A row of the log holds running means over the last 50 steps or
-so; the bold line is the median of the rows over a twentieth of the run.
+so; the bold line is the median of the rows over a twentieth of the run. Rows in which a figure is not a number, as logs
+of earlier versions may have them, are gaps in its line and are counted on standard error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -40,15 +42,35 @@ def read_log(path: Path) -> list[dict[str, float]]:
     return rows
 
 
+def values_of(figure: str, title: str, rows: list[dict[str, float]]) -> NDArray[np.float64]:
+    """The figure in every row; NaN where a row lacks it or has no finite number for it."""
+    having = [row for row in rows if figure in row]
+    if not having:
+        known = dict.fromkeys(name for row in rows for name in row)
+        raise ValueError(f"no figure {figure!r} in the log; it has {', '.join(known)}")
+    values = np.array([row.get(figure, np.nan) for row in rows], float)
+    values[~np.isfinite(values)] = np.nan
+    broken = [row["step"] for row, value in zip(rows, values, strict=True) if figure in row and np.isnan(value)]
+    if len(broken) == len(having):
+        raise ValueError(f"{figure!r} is not a number in any row of {title}, from step {broken[0]} on")
+    if broken:
+        print(
+            f"plot_training: {title}: {figure!r} is not a number in {len(broken)} of {len(having)} rows, first at step "
+            f"{broken[0]}",
+            file=sys.stderr,
+        )
+    return values
+
+
 def draw(axes: Any, title: str, rows: list[dict[str, float]], figures: list[str]) -> None:
     minutes = np.array([row["seconds"] for row in rows]) / 60
     window = 2 * max(1, round(len(rows) / 40)) + 1
     for colour, figure in zip(COLOURS, figures, strict=False):
-        values = np.array([row.get(figure, np.nan) for row in rows], float)
-        if np.isnan(values).any():
-            raise ValueError(f"no figure {figure!r} in the log; it has {', '.join(rows[0])}")
+        values = values_of(figure, title, rows)
+        smooth, known = values.copy(), np.isfinite(values)
+        smooth[known] = median_filter(values[known], window, mode="nearest")
         axes.plot(minutes, values, color=colour, alpha=0.25, linewidth=1)
-        axes.plot(minutes, median_filter(values, window, mode="nearest"), color=colour, linewidth=2, label=figure)
+        axes.plot(minutes, smooth, color=colour, linewidth=2, label=figure)
     axes.set_title(f"{title}: {rows[-1]['step']:,} steps", fontsize=10)
     axes.set_xlabel("minutes")
     axes.set_ylim(bottom=0)

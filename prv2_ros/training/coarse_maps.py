@@ -50,8 +50,8 @@ def write_coarse_maps(
     Args:
         model: its coarse part is used as it is.
         folders: folders of tile scenes (`prv2 synth --tiles`).
-        output: where to write; a subfolder is named after the coarse weights and a file after the picture, so that
-            other weights and other pictures get their own.
+        output: where to write; a subfolder is named after the coarse weights and the precision and a file after the
+            picture, so that other weights, another precision and other pictures get their own.
         bf16: whether to compute in bfloat16.
 
     Returns:
@@ -63,7 +63,8 @@ def write_coarse_maps(
     """
     if not folders:
         raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
-    place = output / f"coarse_maps_{_fingerprint(model.coarse)}_{model.spec.second_look:g}"
+    precision = "" if bf16 else "_float32"  # maps in bfloat16 keep the name from before it told the two apart
+    place = output / f"coarse_maps_{_fingerprint(model.coarse)}_{model.spec.second_look:g}{precision}"
     place.mkdir(parents=True, exist_ok=True)
     scenes = [path for folder in folders for path in list_pictures(Path(folder))]
     maps: dict[Path, Path] = {}

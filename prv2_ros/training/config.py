@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 from prv2_ros.errors import ConfigError
+from prv2_ros.training.config_fields import fit_fields
 
 STAGES = ("coarse", "noise", "refiner", "end_to_end", "real", "confidence")
 """In the order in which a model goes through them; `refiner` and `end_to_end` are two ways to the same end."""
@@ -17,6 +21,16 @@ WHOLE_MODEL = ("end_to_end", "real", "confidence")
 """Stages that run the coarse network and the refiner one after the other."""
 
 PATCHES = ("single", "pair", "group")
+
+_LEAST: Mapping[str, int] = MappingProxyType(
+    {"batch": 1, "steps": 0, "accumulate": 1, "checkpoint_every": 1, "threads": 1, "workers": 0, "seed": 0}
+    | {"consistency": 0, "gradient": 0, "likelihood": 0, "pseudo": 0, "weight_decay": 0}
+    | {"encoder_rate": 0, "coarse_rate": 0}
+)
+"""Fields and what they are at least."""
+
+_POSITIVE = ("learning_rate", "clip_norm")
+_SEEDS = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +108,8 @@ class TrainConfig:
     """Learning rate of the coarse network as a share of the refiner's where both learn."""
 
     frozen: tuple[str, ...] = ("conv_stem", "blocks.0")
-    """Layers of the encoder that keep their pretrained weights."""
+    """Layers of the encoder that keep their pretrained weights, such as `blocks.0`; where two encoders learn, of both.
+    A name that no encoder in training has is refused when the run starts."""
 
     fixed_depthwise: bool = False
     """The encoder's depthwise kernels keep their pretrained weights: their gradient costs more than all the rest on a
@@ -139,34 +154,54 @@ class TrainConfig:
         """Refuse values that cannot be trained with."""
         if self.stage not in STAGES:
             raise ConfigError(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
-        if self.batch < 1 or (self.steps < 1 and self.seconds <= 0):
-            raise ConfigError(f"batch {self.batch}, steps {self.steps}, seconds {self.seconds}: must be positive")
         if self.resident and self.stage != "coarse":
             raise ConfigError(f"resident is for stage coarse, not for {self.stage}: leave it out")
-        if not 0 <= self.relative <= 1:
-            raise ConfigError(f"relative {self.relative}: must be from 0 to 1")
+        if self.bf16 and self.fp16:
+            raise ConfigError("bf16 and fp16 are both on: choose one")
+        self._check_numbers()
+        self._check_length()
+        self._check_data()
+        self._check_patches()
+
+    def _check_numbers(self) -> None:
+        """Hold each number against its own range."""
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{name} {value}: must be finite")
+            if name in _LEAST and value < _LEAST[name]:
+                raise ConfigError(f"{name} {value}: must be at least {_LEAST[name]}")
+            if name in _POSITIVE and value <= 0:
+                raise ConfigError(f"{name} {value}: must be above 0")
+            if name in ("warmup", "ema") and not 0 <= value < 1:
+                raise ConfigError(f"{name} {value}: must be from 0 to below 1")
+            if name in ("relative", "warmup_from") and not 0 <= value <= 1:
+                raise ConfigError(f"{name} {value}: must be from 0 to 1")
         if self.loss_stride not in (1, 2, 4):
             raise ConfigError(f"loss_stride {self.loss_stride}: must be 1, 2 or 4")
-        if self.accumulate < 1 or self.checkpoint_every % self.accumulate or self.steps % self.accumulate:
+        if self.seed >= _SEEDS:
+            raise ConfigError(f"seed {self.seed}: must be below {_SEEDS}")
+
+    def _check_length(self) -> None:
+        if self.steps == 0 and self.seconds <= 0:
+            raise ConfigError(f"seconds {self.seconds}: must be above 0 where `steps` does not say how long to train")
+        if self.checkpoint_every % self.accumulate or self.steps % self.accumulate:
             raise ConfigError(
-                f"accumulate {self.accumulate}: must be at least 1 and divide checkpoint_every "
-                f"{self.checkpoint_every} and steps {self.steps}"
+                f"accumulate {self.accumulate}: must divide checkpoint_every {self.checkpoint_every} and steps "
+                f"{self.steps}"
             )
-        if self.checkpoint_every < 1 or not 0 <= self.warmup < 1 or not 0 <= self.ema < 1:
-            raise ConfigError(
-                f"checkpoint_every {self.checkpoint_every}, warmup {self.warmup}, ema {self.ema}: must be at least 1, "
-                "from 0 to below 1, and from 0 to below 1"
-            )
-        if self.data_shares and (min(self.data_shares) < 0 or sum(self.data_shares) <= 0):
-            raise ConfigError(f"data_shares {list(self.data_shares)}: none may be negative, nor all zero")
-        if self.data_shares and len(self.data_shares) != len(self.data):
-            raise ConfigError(f"{len(self.data_shares)} data_shares for {len(self.data)} data folders")
+
+    def _check_data(self) -> None:
+        shares = self.data_shares
+        if shares and (not all(0 <= share < math.inf for share in shares) or sum(shares) <= 0):
+            raise ConfigError(f"data_shares {list(shares)}: none may be negative, nor all zero, and all are finite")
+        if shares and len(shares) != len(self.data):
+            raise ConfigError(f"{len(shares)} data_shares for {len(self.data)} data folders")
+        if not self.sizes:
+            raise ConfigError("sizes []: name at least one [height, width]")
         for h, w in (*self.sizes, self.patch):
             if h % 32 or w % 32 or h < 64 or w < 64:
                 raise ConfigError(f"size {h}x{w}: both sides must be multiples of 32 and at least 64 px")
-        self._check_patches()
-        if self.bf16 and self.fp16:
-            raise ConfigError("bf16 and fp16 are both on: choose one")
 
     def _check_patches(self) -> None:
         if self.patches not in PATCHES:
@@ -183,34 +218,17 @@ def load_config(path: Path | None, **overrides: Any) -> TrainConfig:
     """Read a YAML file; overrides that are not None win.
 
     Raises:
-        ConfigError: the file is missing or no mapping, or a key is unknown or of another type.
+        ConfigError: the file is missing or no mapping, a key is unknown, or a value of another type or out of range.
 
     """
-    values: dict[str, Any] = {}
+    values: dict[Any, Any] = {}
     if path is not None:
         try:
-            loaded = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"training config {path}: {error}") from error
+            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"training config {path}: {' '.join(str(error).split())}") from error
         if not isinstance(loaded, dict):
             raise ConfigError(f"training config {path}: expected a mapping of fields")
         values.update(loaded)
     values.update({key: value for key, value in overrides.items() if value is not None})
-    known = {field.name for field in fields(TrainConfig)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(f"training config: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    for key in ("data", "data_shares", "frozen"):
-        if key in values:
-            values[key] = tuple(values[key])
-    try:
-        if "sizes" in values:
-            values["sizes"] = tuple((int(h), int(w)) for h, w in values["sizes"])
-        if "patch" in values:
-            h, w = values["patch"]
-            values["patch"] = (int(h), int(w))
-        return TrainConfig(**values)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"training config: {error}") from error
+    return TrainConfig(**fit_fields(TrainConfig, values, "training config"))

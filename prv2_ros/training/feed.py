@@ -59,13 +59,15 @@ class Feed(IterableDataset[Batch]):
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         if info:
             torch.set_num_threads(1)
-        config = self.config
+        config, labels = self.config, self.prepared.labels
         draw = Draw(() if config.stage == "refiner" else config.data, config.data_shares)
+        if labels:
+            draw.restrict(labels)  # pictures that came since have none
         n = self.first + worker
         while True:
             yield self._batch(draw, batch_size_hw(config, n), sample_rngs(config, n, self.rank))
             n += workers
-            if ((n - self.first) // workers) % _RELIST_EVERY == 0:
+            if not labels and ((n - self.first) // workers) % _RELIST_EVERY == 0:
                 draw.relist()
 
     def _batch(self, draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:

@@ -31,7 +31,11 @@ _CPU = torch.device("cpu")
 
 
 class Average:
-    """Exponential moving average of a module's state; the first steps weigh alike (a plain mean)."""
+    """Exponential moving average of a module's state, with a shorter memory at first.
+
+    Until n / (n + 10) exceeds the decay, the average after n updates lags by n / 11 of them: update k weighs as
+    (k + 1)(k + 2)...(k + 9), the state at the start being update 0, which is soon forgotten.
+    """
 
     def __init__(self, module: torch.nn.Module, decay: float) -> None:
         """Start from the module as it is."""

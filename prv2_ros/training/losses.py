@@ -18,10 +18,15 @@ SKY_M = 250.0
 _FAR_OFF = 3.0
 
 
+def sample_means(value: Tensor, valid: Tensor) -> Tensor:
+    """Mean over the valid pixels of each sample, (B,); zero for a sample without any."""
+    total = torch.where(valid, value, 0.0).flatten(1).sum(1)
+    return total / valid.flatten(1).sum(1).clamp(min=1)
+
+
 def sample_mean(value: Tensor, valid: Tensor) -> Tensor:
     """Mean over the valid pixels of each sample, then over samples (those without any count as zero)."""
-    total = torch.where(valid, value, 0.0).flatten(1).sum(1)
-    return (total / valid.flatten(1).sum(1).clamp(min=1)).mean()
+    return sample_means(value, valid).mean()
 
 
 def log_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
@@ -95,21 +100,30 @@ def scale_invariant(log_pred: Tensor, log_true: Tensor) -> Tensor:
 
 def gradient(log_pred: Tensor, log_true: Tensor, scales: int = 4) -> Tensor:
     """Mean absolute difference of the spatial gradients at strides 1, 2, 4, ... (MegaDepth, arXiv 1804.00607)."""
+    return gradients(log_pred, log_true, scales).mean()
+
+
+def gradients(log_pred: Tensor, log_true: Tensor, scales: int = 4) -> Tensor:
+    """`gradient` of each sample, (B,)."""
     valid = torch.isfinite(log_true)
     error = torch.where(valid, log_pred - torch.where(valid, log_true, 0.0), 0.0)
-    total = error.new_zeros(())
+    total = error.new_zeros(len(error))
     for k in range(scales):
         step = 2**k
         e, v = error[..., ::step, ::step], valid[..., ::step, ::step]
-        total = total + sample_mean((e[..., 1:] - e[..., :-1]).abs(), v[..., 1:] & v[..., :-1])
-        total = total + sample_mean((e[..., 1:, :] - e[..., :-1, :]).abs(), v[..., 1:, :] & v[..., :-1, :])
+        total = total + sample_means((e[..., 1:] - e[..., :-1]).abs(), v[..., 1:] & v[..., :-1])
+        total = total + sample_means((e[..., 1:, :] - e[..., :-1, :]).abs(), v[..., 1:, :] & v[..., :-1, :])
     return total / scales
 
 
 def sky(log_pred: Tensor, log_true: Tensor) -> Tensor:
     """Shortfall below `SKY_M` where the truth is the sky; further away is as right."""
-    shortfall = F.relu(math.log(SKY_M) - log_pred)
-    return sample_mean(shortfall, torch.isposinf(log_true))
+    return skies(log_pred, log_true).mean()
+
+
+def skies(log_pred: Tensor, log_true: Tensor) -> Tensor:
+    """`sky` of each sample, (B,)."""
+    return sample_means(F.relu(math.log(SKY_M) - log_pred), torch.isposinf(log_true))
 
 
 def align_offset(log_true: Tensor, log_pred: Tensor) -> Tensor:

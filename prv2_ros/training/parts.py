@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from torch import nn
 
 from prv2_ros.errors import ConfigError
@@ -25,6 +27,11 @@ def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
     The encoder's first layers (edges and colours) transfer as they are; at full resolution their gradients cost the
     most. Norms of the coarse network keep their statistics where the whole model is trained: a step then sees few
     whole pictures.
+
+    Raises:
+        ConfigError: no encoder of the part has a layer that is named in `frozen`, or the model of a stage `confidence`
+            predicts no error scale.
+
     """
     model.eval().requires_grad_(False)
     if config.stage == "confidence":
@@ -34,7 +41,10 @@ def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
     part.train().requires_grad_(True)
     if part is model:
         model.coarse.eval()
-    for encoder in (module for module in part.modules() if isinstance(module, ImageEncoder)):
+    encoders = [module for module in part.modules() if isinstance(module, ImageEncoder)]
+    if config.frozen != TrainConfig.frozen:  # the default is for the usual encoders, others have other names
+        _check_frozen(encoders, config.frozen)
+    for encoder in encoders:
         _freeze(encoder, config)
     if not config.likelihood or config.stage in ("noise", "refiner"):
         for name, parameter in part.named_parameters():
@@ -50,9 +60,34 @@ def _train_scale_heads(model: DepthModel) -> None:
         parameter.requires_grad_(True)
 
 
+def _check_frozen(encoders: Sequence[ImageEncoder], frozen: tuple[str, ...]) -> None:
+    """Refuse a name that no encoder has: what it was meant to keep would learn. One of two encoders is enough."""
+    for layer in frozen:
+        if not any(_belongs(name, layer) for encoder in encoders for name, _ in encoder.body.named_parameters()):
+            known = dict.fromkeys(name for encoder in encoders for name in _layers(encoder))
+            raise ConfigError(
+                f"frozen {layer!r}: no encoder in training has such a layer, only {', '.join(known)} and what is in "
+                "them; correct the name or leave it out"
+            )
+
+
+def _layers(encoder: ImageEncoder) -> Iterator[str]:
+    """Names of an encoder's outermost layers with weights, numbered ones as a range."""
+    for name, layer in encoder.body.named_children():
+        if isinstance(layer, nn.Sequential) and len(layer) > 1:
+            yield f"{name}.0 to {name}.{len(layer) - 1}"
+        elif next(layer.parameters(), None) is not None:
+            yield name
+
+
+def _belongs(parameter: str, layer: str) -> bool:
+    """Whether a parameter is the layer's, by their names: `blocks.10.weight` is not of `blocks.1`."""
+    return f"{parameter}.".startswith(f"{layer}.")
+
+
 def _freeze(encoder: ImageEncoder, config: TrainConfig) -> None:
-    for name, parameter in encoder.named_parameters():
-        if any(name.startswith(f"body.{frozen}") for frozen in config.frozen):
+    for name, parameter in encoder.body.named_parameters():
+        if any(_belongs(name, layer) for layer in config.frozen):
             parameter.requires_grad_(False)
     for module in encoder.modules():
         if config.fixed_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:

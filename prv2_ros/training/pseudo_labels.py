@@ -34,7 +34,7 @@ class Teacher:
 
 
 LabelKey = tuple[int, str]
-"""Number of the source and name of the item."""
+"""Number of the source and name of the item, which is its place in the list where the source is a data set."""
 
 
 def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path) -> dict[LabelKey, Path]:
@@ -43,13 +43,14 @@ def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path
     Args:
         teacher: a trained model.
         sources: as `list_items` takes them.
-        output: where to write, in a subfolder of the teacher's name.
+        output: where to write, in a subfolder of the teacher's name; a file is named after the picture and what it
+            shows, so that a label follows its picture to another place in the list, and another picture gets its own.
 
     Returns:
         File of each picture's label.
 
     Raises:
-        InputError: no sources, or one that holds no pictures.
+        InputError: no sources, one that holds no pictures, or a picture that cannot be read.
 
     """
     if not sources:
@@ -57,11 +58,12 @@ def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path
     place = output / f"pseudo_labels_{teacher.name}"
     place.mkdir(parents=True, exist_ok=True)
     items = {(k, item.name): item for k, source in enumerate(sources) for item in list_items(source)}
-    digests = [hashlib.sha256(source.encode()).hexdigest()[:8] for source in sources]
-    files = {(k, name): place / f"{digests[k]}_{name}.png" for k, name in items}
+    files: dict[LabelKey, Path] = {}
     for key, item in tqdm(items.items(), desc="pseudo labels", unit="picture"):
+        frame = item.read()
+        files[key] = place / f"{_seen(frame)}_{frame.name}.png"
         if not files[key].exists():
-            _write(files[key], teacher.predict(item.read()))
+            _write(files[key], teacher.predict(frame))
     return files
 
 
@@ -71,6 +73,13 @@ def read_pseudo_label(path: Path) -> NDArray[np.float32]:
     if code is None:
         raise InputError(f"pseudo label {path} cannot be read: delete it, and it is computed again")
     return decode_depth(np.asarray(code, np.uint16))
+
+
+def _seen(frame: Frame) -> str:
+    """Fingerprint of what decides a label: the picture and its camera."""
+    digest = hashlib.sha256(repr((frame.image.shape, frame.camera)).encode())
+    digest.update(frame.image.tobytes())
+    return digest.hexdigest()[:8]
 
 
 def _write(path: Path, depth_m: NDArray[np.float32]) -> None:

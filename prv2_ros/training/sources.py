@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,6 +85,18 @@ class Draw:
         for k, source in enumerate(self.sources):
             if parse_source(source).name == FRAMES_NAME:
                 self.items[k] = list_items(source)
+
+    def restrict(self, keys: Container[tuple[int, str]]) -> None:
+        """Draw from now on only items of these keys: number of the source and name of the item.
+
+        Raises:
+            InputError: nothing is left of a source.
+
+        """
+        self.items = [[item for item in items if (k, item.name) in keys] for k, items in enumerate(self.items)]
+        for source, items in zip(self.sources, self.items, strict=True):
+            if not items:
+                raise InputError(f"{source}: all of its pictures were replaced since the run began; start it again")
 
     def item(self, rng: np.random.Generator) -> tuple[int, Item]:
         """Draw an item; gives the number of its source, too (-1 for a picture that is rendered)."""

@@ -81,14 +81,13 @@ def refiner_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULT
     near = valid & (losses.edge_weight(truth) > 0)
     filled = torch.where(valid, truth, 0.0)
     error, before = (log_pred - filled).abs(), (log_coarse - filled).abs()
-    everywhere, at_edges = losses.sample_mean(error, valid), losses.sample_mean(error, near)
-    before_everywhere, before_at_edges = losses.sample_mean(before, valid), losses.sample_mean(before, near)
-    total = everywhere + at_edges + losses.gradient(log_pred, truth, scales=3) + 0.2 * losses.sky(log_pred, truth)
-    # Relative to what was wrong before: one hopeless scene must not outweigh ten that can be mended.
-    total = total / (before_everywhere + before_at_edges + 0.05)
-    return total, _detached(
-        {"all": everywhere, "all_coarse": before_everywhere, "edge": at_edges, "edge_coarse": before_at_edges}
-    )
+    everywhere, at_edges = losses.sample_means(error, valid), losses.sample_means(error, near)
+    before_everywhere, before_at_edges = losses.sample_means(before, valid), losses.sample_means(before, near)
+    shape = losses.gradients(log_pred, truth, scales=3) + 0.2 * losses.skies(log_pred, truth)
+    # Relative to what was wrong before, sample by sample: one hopeless scene must not outweigh ten that can be mended.
+    total = (everywhere + at_edges + shape) / (before_everywhere + before_at_edges + 0.05)
+    figures = {"all": everywhere, "all_coarse": before_everywhere, "edge": at_edges, "edge_coarse": before_at_edges}
+    return total.mean(), _detached({name: values.mean() for name, values in figures.items()})
 
 
 def end_to_end_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -81,6 +82,18 @@ def test_other_weights_get_maps_of_their_own(folder: Path, model: DepthModel, tm
     other = write_coarse_maps(DepthModel(), (str(folder),), tmp_path)
     assert set(other) == set(first)
     assert not set(other.values()) & set(first.values())
+
+
+def test_maps_of_either_precision_are_their_own(folder: Path, model: DepthModel, tmp_path: Path) -> None:
+    half = write_coarse_maps(model, (str(folder),), tmp_path, bf16=True)
+    whole = write_coarse_maps(model, (str(folder),), tmp_path)
+    assert set(whole) == set(half)
+    for tile, path in whole.items():
+        assert path != half[tile]
+        coarse = read_coarse_tile(path).log_depth
+        assert 0 < np.abs(coarse - read_coarse_tile(half[tile]).log_depth).max() < 0.5
+    before = re.compile(r"coarse_maps_[0-9a-f]{12}_0/00000001-[01]_[0-9a-f]{12}\.npz")  # in folders of earlier runs
+    assert all(before.fullmatch(path.relative_to(tmp_path).as_posix()) for path in half.values())
 
 
 def test_another_picture_of_the_same_name_gets_maps_of_its_own(folder: Path, model: DepthModel, tmp_path: Path) -> None:

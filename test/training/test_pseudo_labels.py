@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
+import yaml
 from numpy.typing import NDArray
 
 from prv2_ros.data.frames import Frame, list_frames, read_frame
@@ -53,6 +58,76 @@ def test_label_lies_under_its_picture(frames: Path, tmp_path: Path) -> None:
     assert known.any()
     difference = (batch["patch_log_depth"] - batch["patch_label"])[known]
     np.testing.assert_allclose(difference, np.log(2), atol=1e-3)
+
+
+def _copy(folder: Path, name: str, to: Path, new_name: str) -> None:
+    for path in folder.glob(f"{name}*"):
+        shutil.copy(path, to / path.name.replace(name, new_name))
+
+
+def test_another_picture_of_the_same_name_gets_a_label_of_its_own(frames: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(frames, tmp_path / "copied")
+    teacher, shown = _teacher()
+    before = write_pseudo_labels(teacher, (str(folder),), tmp_path)
+    shown.clear()
+    _copy(frames, "00000002", folder, "00000001")  # rendered again
+    camera = folder / "00000000.json"
+    meta = json.loads(camera.read_text())
+    camera.write_text(json.dumps({**meta, "fx": 1.5 * meta["fx"]}))
+    after = write_pseudo_labels(teacher, (str(folder),), tmp_path)
+    assert shown == ["00000000", "00000001"]
+    assert [key for key in before if after[key] != before[key]] == [(0, "00000000"), (0, "00000001")]
+    expected = read_pseudo_label(before[0, "00000002"])
+    np.testing.assert_array_equal(read_pseudo_label(after[0, "00000001"]), expected)
+
+
+def test_labels_follow_their_pictures_when_a_data_set_grows(tmp_path: Path) -> None:
+    for kind in ("images", "depth"):
+        (tmp_path / kind).mkdir()
+    camera = {"width": 64, "height": 64, "fx": 60.0, "fy": 60.0, "cx": 31.5, "cy": 31.5}
+    (tmp_path / "camera.yaml").write_text(yaml.safe_dump(camera))
+
+    def add(name: str, value: int) -> None:
+        cv2.imwrite(str(tmp_path / "images" / f"{name}.png"), np.full((64, 64, 3), value, np.uint8))
+        np.save(tmp_path / "depth" / f"{name}.npy", np.full((64, 64), value, np.float32))
+
+    add("b", 4)
+    add("c", 8)
+    teacher, shown = _teacher()
+    source = (f"folder:{tmp_path}",)
+    before = write_pseudo_labels(teacher, source, tmp_path)
+    shown.clear()
+    add("a", 2)
+    after = write_pseudo_labels(teacher, source, tmp_path)
+    assert shown == ["a"], "the others are labelled already"
+    assert [after[0, "00000001"], after[0, "00000002"]] == list(before.values())
+    means = [float(read_pseudo_label(path).mean()) for path in after.values()]
+    assert means == pytest.approx([1, 2, 4], rel=1e-3)
+
+
+def test_pictures_that_come_while_training_runs_are_not_drawn(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prv2_ros.training.feed._RELIST_EVERY", 1)
+    folder = shutil.copytree(frames, tmp_path / "growing")
+    files = write_pseudo_labels(_teacher()[0], (str(folder),), tmp_path)
+    config = TrainConfig(stage="real", data=(str(folder),), batch=2, sizes=((64, 96),), patch=(64, 64), workers=0)
+    feed = Feed(config, 0, Prepared(labels=files))
+    expected = [batch["image"] for batch, _ in zip(feed, range(3), strict=False)]
+    for k in range(3, 40):
+        _copy(frames, "00000000", folder, f"{k:08d}")
+        if k == 20:
+            batches = iter(feed)
+            found = [next(batches)["image"]]
+    found += [next(batches)["image"] for _ in range(2)]
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_pictures_that_were_all_replaced_are_named(frames: Path) -> None:
+    config = TrainConfig(stage="real", data=(str(frames),), batch=1, sizes=((64, 96),), patch=(64, 64), workers=0)
+    labels = {(0, "gone"): Path("gone.png")}
+    with pytest.raises(InputError, match=rf"{frames}: all of its pictures were replaced"):
+        next(iter(Feed(config, 0, Prepared(labels=labels))))
 
 
 def test_faults_are_named(tmp_path: Path) -> None:

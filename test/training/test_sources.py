@@ -35,6 +35,16 @@ def test_sources_are_drawn_by_their_shares(frames: Path, tile_scenes: Path) -> N
     assert len({item.name for source, item in drawn if source == 0}) == 3
 
 
+def test_items_that_are_not_asked_for_are_not_drawn(frames: Path, tile_scenes: Path) -> None:
+    draw = Draw((str(frames), str(tile_scenes)))
+    other = draw.items[1][0].name
+    draw.restrict({(0, "00000002"), (1, other), (1, "00000000")})
+    rng = np.random.default_rng(0)
+    assert {(source, item.name) for source, item in (draw.item(rng) for _ in range(50))} == {
+        (0, "00000002"), (1, other),
+    }  # fmt: skip
+
+
 def test_a_data_set_is_a_source(tmp_path: Path) -> None:
     for kind in ("images", "depth"):
         (tmp_path / kind).mkdir()

@@ -14,6 +14,7 @@ from torch import Tensor
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.looks import merge_looks, network_looks
 from prv2_ros.training import losses
+from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Batch, Feed, Prepared
 from prv2_ros.training.parts import parameter_groups, set_training_mode
@@ -115,6 +116,28 @@ def test_likelihood_beside_depth_trains_the_scale_and_leaves_the_depth(tile_scen
     assert all("scale_head" in name for name in extra)
     for name, gradient in gradients[0.0].items():
         torch.testing.assert_close(gradients[1.0][name], gradient)
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_each_sample_weighs_the_same_in_whatever_batch(
+    stage: str, tile_scenes: Path, frames: Path, tmp_path: Path
+) -> None:
+    config = _config(stage, frames if stage == "real" else tile_scenes, bf16=True)
+    model = small_model().eval()
+    prepared = _prepared(config, tmp_path)
+    if stage == "refiner":
+        prepared = Prepared(maps=write_coarse_maps(model, config.data, tmp_path, bf16=True))
+    batch = next(iter(Feed(config, 0, prepared)))
+    for name in ("log_depth", "patch_log_depth"):  # one sample that is far harder than the other
+        if name in batch:
+            batch[name][0] += torch.linspace(-2, 2, batch[name].shape[-1])
+    ones = [{name: value[k : k + 1] for name, value in batch.items()} for k in range(2)]
+    with torch.no_grad():
+        together, figures = STEPS[stage](model, batch, config)
+        alone = [STEPS[stage](model, one, config) for one in ones]
+    assert float(together) == pytest.approx(sum(float(loss) for loss, _ in alone) / 2, rel=1e-4)
+    for name, value in figures.items():
+        assert float(value) == pytest.approx(sum(float(other[name]) for _, other in alone) / 2, rel=1e-4, abs=1e-6)
 
 
 def test_pixels_between_strides_do_not_count(frames: Path) -> None:
