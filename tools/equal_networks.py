@@ -33,7 +33,7 @@ from prv2_ros.training.parts import parameter_groups, set_training_mode
 ENCODER = PUBLISHED_ENCODERS["PRV2-M"]
 
 OURS_RATE = 1.5e-3
-"""That of config/train/refiner_wide.yaml, with which the shipped refiner was trained."""
+"""That of config/train/refiner_wide.yaml, with which an earlier refiner was trained."""
 
 PUBLISHED_RATE = 1.2e-4
 """The paper's. Its pretrained encoder learns at a tenth of that; here it starts at random, and learns as the rest."""

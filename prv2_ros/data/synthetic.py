@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prv2_ros.data import halls, indoor, outdoor
+from prv2_ros.data import close, halls, indoor, outdoor
 from prv2_ros.data.builder import SceneBuilder
 from prv2_ros.data.raycast import Hits, Pinhole, Primitives, cast
 from prv2_ros.data.scene import Pose, Scene
@@ -35,10 +35,11 @@ KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
     "yard": (outdoor.yard, 0.07),
     "offroad": (outdoor.offroad, 0.04),
     "driving": (outdoor.driving, 0.0),
+    "close": (close.close, 0.0),
 }
 """Composition and share of each kind of scene; what has no share is made when asked for by name only."""
 
-_LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25}
+_LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25, "close": 0.3}
 """Share of frames of a kind that a lens of 30 to 50 degrees sees."""
 
 _BENT_SHARE, _LARGEST_K1 = 0.3, 0.01
@@ -52,6 +53,9 @@ _LARGEST_SHARE = 0.85
 _LEAST_RELIEF = 1.35
 """A composition is drawn again while a coarse look at it finds fewer surfaces, one larger than this share of the
 picture, or a far end (95% of the pixels) nearer than this multiple of the near end (5%): no camera of use looks so."""
+
+_BARE = {"close": 3}
+"""Kinds that are of that sort on purpose, and how many surfaces even they must show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +99,10 @@ def _shows_something(scene: Scene, fov_deg: float) -> bool:
     seen = hits.index_HW[hits.index_HW >= 0].bincount()
     depth = hits.depth_HW.clamp(max=100.0).flatten()
     low, high = torch.quantile(depth, torch.tensor([0.05, 0.95])).tolist()
-    large_enough = int((seen >= 5).sum()) >= _FEWEST_THINGS
+    things = int((seen >= 5).sum())
+    if scene.kind in _BARE:
+        return things >= _BARE[scene.kind]
+    large_enough = things >= _FEWEST_THINGS
     return large_enough and int(seen.max()) < _LARGEST_SHARE * depth.numel() and high > _LEAST_RELIEF * low
 
 

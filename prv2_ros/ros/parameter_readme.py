@@ -21,7 +21,7 @@ LAUNCH_NOTE = (
     "`params_file`,\n`model`, `device`, `autostart`, `use_sim_time` (these four override the file where they are "
     "given), `log_level` and\n`use_rviz` (needs the package `rviz2`). QoS of any topic, by its full name:\n"
     "`qos_overrides./camera/image_raw.subscription.reliability: reliable` (`publisher` or `subscription`; "
-    "`reliability`,\n`depth` or `history`)."
+    "`reliability`,\n`durability`, `depth` or `history`)."
 )
 """What the README says below the table."""
 
