@@ -41,6 +41,7 @@ class DiagnosticsBuilder:
         input_timeout_s: float,
         calibrated: bool,
         failure: str = "",
+        idle: bool = False,
     ) -> DiagnosticArray:
         """Return a DiagnosticArray with one status.
 
@@ -52,33 +53,39 @@ class DiagnosticsBuilder:
             input_timeout_s: age of the last image beyond which the level is WARN.
             calibrated: False where the latest camera info, or its absence, leaves the scale assumed.
             failure: why the node could not be configured or activated.
+            idle: True where images are not taken in, as nobody subscribes to what is made of them.
 
         The level is ERROR where the node gives no depth for a reason of its own, WARN where its inputs are at fault.
 
         """
         status = DiagnosticStatus(name=self._name, hardware_id=self._hardware_id)
-        problems = self._problems(snapshot, state, input_timeout_s, calibrated)
+        problems = self._problems(snapshot, state, input_timeout_s, calibrated, idle)
         faults = [failure] if failure else []
         if state == "active" and snapshot.failure:
             faults.append(f"inference fails: {snapshot.failure}")
         status.level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
         if faults:
             status.level = DiagnosticStatus.ERROR
-        status.message = "; ".join(faults + problems) or (f"{snapshot.rate_hz:.1f} Hz" if state == "active" else state)
+        well = "idle: no subscriber" if idle else f"{snapshot.rate_hz:.1f} Hz"
+        status.message = "; ".join(faults + problems) or (well if state == "active" else state)
         values = _values(snapshot, engine) | {"state": state, "calibrated": str(calibrated).lower()}
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = stamp
         return array
 
-    def _problems(self, snapshot: Snapshot, state: str, input_timeout_s: float, calibrated: bool) -> list[str]:
+    def _problems(
+        self, snapshot: Snapshot, state: str, input_timeout_s: float, calibrated: bool, idle: bool
+    ) -> list[str]:
         counts = snapshot.counts
         errors = counts.errors - counts.inference_errors + counts.info_errors
         new_errors, self._last_errors = errors - self._last_errors, errors
         if state != "active":
             return []
         problems = []
-        if snapshot.input_age_s is None:
+        if idle:
+            pass  # no image is awaited
+        elif snapshot.input_age_s is None:
             problems.append("no image yet")
         elif snapshot.input_age_s > input_timeout_s:
             problems.append(f"no image for {snapshot.input_age_s:.1f} s")

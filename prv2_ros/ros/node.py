@@ -13,12 +13,13 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, unused_qos_overrides
 from prv2_ros.ros.diagnostics import PERIOD_S, DiagnosticsBuilder
+from prv2_ros.ros.inputs import Inputs
 from prv2_ros.ros.intake import Intake
 from prv2_ros.ros.memory import keep_freed_memory, release_memory
 from prv2_ros.ros.parameters import Settings, resolve
@@ -28,6 +29,9 @@ from prv2_ros.ros.statistics import Statistics
 from prv2_ros.ros.worker import NewestFrameWorker
 
 EngineFactory = Callable[[Settings], Engine]
+
+_DEMAND_S = 0.1
+"""Time between two looks at who subscribes (s)."""
 
 _PATIENCE_S, _PATIENCE_AT_END_S = 30.0, 3.0
 """How long a frame under way is waited for (s): when the node is deactivated, and when the process ends."""
@@ -50,8 +54,8 @@ class DepthNode(Node):
     """Subscribes `image_raw`, `camera_info`; publishes `depth/image_rect`, `depth/camera_info`, `points`, `confidence`.
 
     Configure loads the model and creates the publishers, activate subscribes and starts the inference thread,
-    deactivate stops both, cleanup frees the model. Callbacks only check and hand on; inference, conversion and
-    publishing run in the thread of `NewestFrameWorker`.
+    deactivate stops both, cleanup frees the model. Images are taken in only while somebody subscribes to an output.
+    Callbacks only check and hand on; inference, conversion and publishing run in the thread of `NewestFrameWorker`.
     """
 
     def __init__(self, engine_factory: EngineFactory = load_engine, **node_options: Any) -> None:
@@ -69,18 +73,19 @@ class DepthNode(Node):
         self._worker: NewestFrameWorker[Frame] | None = None
         self._left_over: NewestFrameWorker[Frame] | None = None
         self._pipeline: FramePipeline | None = None
-        self._inputs: list[Any] = []
         self._state = "unconfigured"
         self._failure = ""
         self._reporter = Reporter(self.get_logger())
         self._settings = declare_parameters(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._intake = Intake(self.statistics, self._reporter)
+        self._inputs = Inputs(self, self._on_image, self._on_info, self._report_qos)
         self._diagnostics = DiagnosticsBuilder(self.get_fully_qualified_name())
         self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Wall time: health must be seen also while simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics_timer = self.create_timer(PERIOD_S, self._publish_diagnostics, clock=steady)
+        self._demand_timer = self.create_timer(_DEMAND_S, self._follow_demand, clock=steady)
         self._autostart_timer = self.create_timer(0.0, self._autostart, clock=steady)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -185,35 +190,25 @@ class DepthNode(Node):
             running=lambda: self.context.ok() and self._pipeline is pipeline,
         )
         self._pipeline, self._worker = pipeline, NewestFrameWorker(pipeline)
-        self._subscribe(CameraInfo, "camera_info", self._on_info)
-        if self._settings.image_transport == "compressed":
-            self._subscribe(CompressedImage, self._compressed_topic(), self._on_image)
-        else:
-            self._subscribe(Image, "image_raw", self._on_image)
-
-    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> None:
-        options = qos.subscription_options(self.resolve_topic_name(topic), self._report_qos)
-        self._inputs.append(self.create_subscription(kind, topic, callback, qos.sensor_input(), **options))
-
-    def _compressed_topic(self) -> str:
-        """Where `image_raw` is remapped its compressed sibling moves along, unless it has a remapping of its own."""
-        topic = "image_raw/compressed"
-        if self.resolve_topic_name(topic) != self.resolve_topic_name(topic, only_expand=True):
-            return topic
-        return f"{self.resolve_topic_name('image_raw')}/compressed"
+        self._inputs.start(self._settings.image_transport)
 
     def _on_info(self, message: CameraInfo) -> None:
         self._intake.take_info(message, self._settings)
 
     def _on_image(self, message: Any) -> None:
-        worker, outputs = self._worker, self._outputs
-        if worker is None or outputs is None:
+        worker = self._worker
+        if worker is None:
             return
-        frame = self._intake.take_image(
-            message, self._settings, lambda: outputs.wanted(points=self._intake.is_calibrated)
-        )
+        frame = self._intake.take_image(message, self._settings, self._wanted)
         if frame is not None and worker.submit(frame) is not None:
             self.statistics.count("dropped")
+
+    def _wanted(self) -> bool:
+        return self._outputs is not None and self._outputs.wanted(points=self._intake.is_calibrated)
+
+    def _follow_demand(self) -> None:
+        if self._state == "active":
+            self._inputs.follow(self._wanted())
 
     def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
         try:
@@ -234,13 +229,12 @@ class DepthNode(Node):
             input_timeout_s=self._settings.input_timeout_s,
             calibrated=self._intake.is_calibrated,
             failure=self._failure,
+            idle=not self._inputs.takes_images,
         )
         self._diagnostics_out.publish(array)
 
     def _stop(self) -> None:
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs.clear()
+        self._inputs.stop()
         worker, self._worker = self._worker, None
         if worker is None:
             return

@@ -84,8 +84,8 @@ TABLE: tuple[Parameter, ...] = (
         name="image_transport",
         default="raw",
         read_only=True,
-        description="`raw` subscribes to `image_raw`, `compressed` to `image_raw/compressed` (JPEG or PNG), which moves "
-        "along where `image_raw` is remapped.",
+        description="`raw` subscribes to `image_raw`, `compressed` to `image_raw/compressed` (JPEG or PNG), which "
+        "moves along where `image_raw` is remapped.",
         choices=("raw", "compressed"),
     ),
     Parameter(

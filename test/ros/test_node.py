@@ -26,6 +26,7 @@ from ros_fakes import (
 from sensor_msgs.msg import Image
 
 from prv2_ros.errors import ConfigError
+from prv2_ros.ros import inputs
 
 GREY = np.full((48, 64, 3), 100, np.uint8)
 
@@ -159,7 +160,8 @@ def test_descriptors_tell_range_unit_and_read_only() -> None:
         assert live.node.describe_parameter("far_value").additional_constraints == "one of: nan, inf, max"
 
 
-def test_no_subscriber_no_inference() -> None:
+def test_no_subscriber_no_inference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "IDLE_S", 1e9)  # images that are still taken in
     engine = PlaneEngine()
     with live_node(engine, listen=()) as live:
         live.wait_ready()

@@ -22,8 +22,9 @@ from ros_fakes import (
     reliable,
     wait_until,
 )
-from sensor_msgs.msg import CameraInfo, CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from prv2_ros.ros import inputs
 from prv2_ros.ros import node as node_module
 
 GREY = np.full((48, 64, 3), 100, np.uint8)
@@ -78,6 +79,25 @@ def test_a_calibration_that_is_sent_once_arrives_where_durability_is_asked_for()
         assert change_state(live, Transition.TRANSITION_CONFIGURE)
         assert change_state(live, Transition.TRANSITION_ACTIVATE)
         wait_until(lambda: live.counts.info_received == 1, what="the calibration")
+
+
+def test_images_are_taken_in_for_as_long_as_somebody_wants_an_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "IDLE_S", 0.3)
+    with live_node(PlaneEngine(), listen=()) as live:
+        partner = live.partner
+        wait_until(partner.infos.get_subscription_count, what="camera info subscribed")
+        wait_until(lambda: live.node._state == "active" and not live.node._inputs.takes_images, what="left")
+        wait_until(lambda: partner.images.get_subscription_count() == 0, what="partner knows")
+        wait_until(lambda: partner.received["/diagnostics"], what="diagnostics")
+        wait_until(lambda: partner.received["/diagnostics"][-1].status[0].message == "idle: no subscriber", what="idle")
+        listener = partner.node.create_subscription(Image, "depth/image_rect", partner.depths.append, reliable())
+        wait_until(partner.images.get_subscription_count, what="taken up again")
+        time.sleep(0.2)
+        partner.images.publish(image_message(GREY))
+        wait_until(lambda: partner.depths, what="depth")
+        partner.node.destroy_subscription(listener)
+        wait_until(lambda: not live.node._inputs.takes_images, what="left again")
+        assert not live.errors
 
 
 def test_no_second_thread_enters_the_engine_and_no_stale_frame_goes_out(
