@@ -1,9 +1,7 @@
 """From a bag's topics to cameras: image, camera info and truth that belong together, frame by frame.
 
 Found by convention. A camera is a namespace with `camera_info` and an image beside it (`X/camera_info` and
-`X/image_raw`, or `X/image_raw/compressed`); depth images are no camera. Its truth, in this order unless the
-configuration names one: a depth image in the camera's optical frame and of the same size; a PointCloud2, in the
-camera's namespace or else the bag's LiDAR; a DisparityImage in the same frame.
+`X/image_raw`, or `X/image_raw/compressed`); depth images are no camera. `truth_topics` finds its truth.
 """
 
 from __future__ import annotations
@@ -15,27 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import ConfigError, InputError
-from prv2_ros.evaluation.bag_index import (
-    CLOUD,
-    COMPRESSED,
-    DISPARITY,
-    IMAGE,
-    INFO,
-    BagIndex,
-    TopicIndex,
-    transform_between,
-)
+from prv2_ros.evaluation.bag_index import COMPRESSED, IMAGE, INFO, BagIndex, transform_between
 from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig
 from prv2_ros.evaluation.pairing import PlannedFrame, pair_stamps
 from prv2_ros.evaluation.records import SkippedFrame
+from prv2_ros.evaluation.truth_topics import (
+    DEPTH_ENCODINGS,
+    NO_DEPTH_WORDS,
+    camera_name,
+    find_topic,
+    find_truth,
+    has_word,
+    topics_told,
+)
 from prv2_ros.geometry.projection import rigid_transform
 
-DEPTH_ENCODINGS = ("32FC1", "16UC1")
 _IMAGE_NAMES = (
     "image_raw", "image_color", "image", "image_mono", "image_rect_color", "image_rect", "image_rect_mono", "rgb",
 )  # fmt: skip
-_LIDAR_WORDS = ("lidar", "velodyne", "ouster", "hesai", "pandar", "livox", "rslidar", "robosense", "sick", "scan")
-_KINDS = {IMAGE: "depth", CLOUD: "lidar", DISPARITY: "disparity"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +73,9 @@ def find_cameras(bag: str, index: BagIndex, config: EvaluationConfig) -> tuple[l
         plans.append(plan)
         skipped += left_out
     if not plans and not skipped:
-        reason = "no image topic was found; name them under cameras in the configuration. " + _topics_told(index)
+        reason = "no image topic was found; name them under cameras in the configuration. " + topics_told(index)
         skipped.append(SkippedFrame(bag=bag, camera="", stamp_ns=None, reason=reason))
     return sorted(plans, key=lambda plan: plan.name), skipped
-
-
-def camera_name(image_topic: str) -> str:
-    """`/front/image_raw/compressed` -> `/front`."""
-    parts = image_topic.rstrip("/").split("/")
-    if parts[-1] == "compressed":
-        parts = parts[:-1]
-    return "/".join(parts[:-1]) or "/"
 
 
 def _by_convention(index: BagIndex) -> list[CameraTopics]:
@@ -102,8 +89,7 @@ def _by_convention(index: BagIndex) -> list[CameraTopics]:
         last = name.removesuffix("/compressed").rsplit("/", 1)[-1]
         namespace = camera_name(name)
         has_info = f"{namespace.rstrip('/')}/camera_info" in index.topics
-        words = (*name.lower().split("/"), *last.lower().split("_"))
-        is_other = any(w in words for w in ("depth", "disparity", "mask", "label", "confidence", "compresseddepth"))
+        is_other = has_word(name, ("depth", *NO_DEPTH_WORDS))
         if is_other or (not has_info and last not in _IMAGE_NAMES):
             continue
         order = _IMAGE_NAMES.index(last) if last in _IMAGE_NAMES else len(_IMAGE_NAMES)
@@ -116,15 +102,15 @@ def _by_convention(index: BagIndex) -> list[CameraTopics]:
 def _plan(
     bag: str, name: str, wanted: CameraTopics, index: BagIndex, config: EvaluationConfig
 ) -> tuple[CameraPlan, list[SkippedFrame]]:
-    image = _topic(index, wanted.image, (IMAGE, COMPRESSED), "image")
+    image = find_topic(index, wanted.image, (IMAGE, COMPRESSED), "image")
     info_topic = wanted.camera_info or f"{camera_name(wanted.image).rstrip('/')}/camera_info"
     if info_topic not in index.topics and not wanted.camera_info:
         raise InputError(
             f"{wanted.image} has no camera info: {info_topic} is not in the bag; name its topic under cameras in the "
             "configuration, or record it"
         )
-    _topic(index, info_topic, (INFO,), "camera info")
-    truth, kind = _truth(index, wanted, image, config)
+    find_topic(index, info_topic, (INFO,), "camera info")
+    truth, kind = find_truth(index, wanted, image, config)
     truth_frame = wanted.truth_frame or truth.frame_id
     camera_frame = image.frame_id or index.topics[info_topic].frame_id
     t_camera_truth = _extrinsics(index, config, kind, truth.topic.name, camera_frame, truth_frame)
@@ -155,88 +141,6 @@ def _plan(
 
 def _says_rectified(image_topic: str) -> bool:
     return "rect" in image_topic.removesuffix("/compressed").rsplit("/", 1)[-1]
-
-
-def _topic(index: BagIndex, name: str, kinds: tuple[str, ...], what: str) -> TopicIndex:
-    found = index.topics.get(name)
-    if found is None:
-        raise InputError(f"{what} topic {name} is not in the bag. {_topics_told(index)}")
-    if found.topic.msgtype not in kinds:
-        raise InputError(f"{what} topic {name} is {found.topic.msgtype}: expected {' or '.join(kinds)}")
-    if not found.entries:
-        raise InputError(f"{what} topic {name} has no message that can be read")
-    return found
-
-
-def _topics_told(index: BagIndex) -> str:
-    told = ", ".join(f"{n} ({t.topic.msgtype.rsplit('/', 1)[-1]})" for n, t in list(index.topics.items())[:12])
-    return f"Its topics: {told or 'none'}"
-
-
-def _truth(
-    index: BagIndex, wanted: CameraTopics, image: TopicIndex, config: EvaluationConfig
-) -> tuple[TopicIndex, str]:
-    if wanted.truth:
-        found = _topic(index, wanted.truth, tuple(_KINDS), "truth")
-        kind = _KINDS[found.topic.msgtype]
-        if kind == "depth" and found.encoding not in DEPTH_ENCODINGS:
-            raise InputError(f"truth topic {wanted.truth} has encoding {found.encoding!r}: expected 32FC1 or 16UC1")
-        if config.truth.kind not in ("auto", kind):
-            raise ConfigError(f"truth topic {wanted.truth} is {kind} and truth.kind says {config.truth.kind}")
-        return found, kind
-    kinds = ("depth", "lidar", "disparity") if config.truth.kind == "auto" else (config.truth.kind,)
-    for kind in kinds:
-        candidates = {"depth": _depth_topics, "lidar": _cloud_topics, "disparity": _disparity_topics}[kind](
-            index, wanted.image, image
-        )
-        if len(candidates) > 1 and kind == "lidar":
-            names = ", ".join(c.topic.name for c in candidates)
-            raise InputError(f"several clouds may be the truth ({names}): name one as truth under cameras")
-        if candidates:
-            return candidates[0], kind
-    raise InputError(
-        f"no truth for {wanted.image}: looked for {', '.join(kinds)} (a depth image in frame {image.frame_id!r}, a "
-        "LiDAR's PointCloud2, a DisparityImage); name its topic as truth under cameras in the configuration"
-    )
-
-
-def _depth_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
-    """Depth images in the camera's frame and of its size, those in its own namespace first."""
-    found = [
-        t
-        for t in index.topics.values()
-        if t.topic.msgtype == IMAGE
-        and t.encoding in DEPTH_ENCODINGS
-        and t.frame_id == image.frame_id
-        and (image.size == (0, 0) or t.size == image.size)
-    ]
-    return _nearest_namespace(found, image_topic)
-
-
-def _cloud_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
-    """The cloud in the camera's namespace, else the bag's LiDARs (all clouds where no name says LiDAR)."""
-    clouds = [t for t in index.topics.values() if t.topic.msgtype == CLOUD and t.entries]
-    own = [t for t in clouds if camera_name(t.topic.name) == camera_name(image_topic)]
-    lidars = [t for t in clouds if any(word in t.topic.name.lower() for word in _LIDAR_WORDS)]
-    own_lidars = [t for t in own if t in lidars]
-    return own_lidars or own or lidars or clouds
-
-
-def _disparity_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
-    found = [t for t in index.topics.values() if t.topic.msgtype == DISPARITY and t.frame_id == image.frame_id]
-    return _nearest_namespace(found, image_topic)
-
-
-def _nearest_namespace(found: list[TopicIndex], image_topic: str) -> list[TopicIndex]:
-    def distance(topic: TopicIndex) -> tuple[int, str]:
-        shared = 0
-        for a, b in zip(topic.topic.name.split("/"), image_topic.split("/"), strict=False):
-            if a != b:
-                break
-            shared += 1
-        return -shared, topic.topic.name
-
-    return sorted(found, key=distance)
 
 
 def _extrinsics(

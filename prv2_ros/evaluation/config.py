@@ -116,8 +116,9 @@ class EvaluationConfig:
     device: str = "auto"
     precision: str = "auto"
 
-    max_depth_m: float = 200.0
-    """Predictions beyond this are invalid (m)."""
+    max_depth_m: float = math.inf
+    """Predictions beyond this are invalid (m) and drop out of every score but coverage. Without a limit, what is taken
+    for sky counts as far too far; with one, a model that takes objects for sky seems better than it is."""
 
     threads: int = 0
     """CPU threads of one worker, part of the fingerprint: sums may differ in their last digits with another number.
@@ -145,7 +146,7 @@ class EvaluationConfig:
         if not self.models or len(set(self.models)) != len(self.models):
             raise ConfigError(f"models {list(self.models)}: name at least one, each once")
         if not self.max_depth_m > 0:
-            raise ConfigError(f"max_depth_m {self.max_depth_m}: must be above 0")
+            raise ConfigError(f"max_depth_m {self.max_depth_m}: must be above 0 (.inf for no limit)")
         if self.threads < 0 or self.points_stride < 1:
             raise ConfigError(f"threads {self.threads}, points_stride {self.points_stride}: must be positive")
         if self.stamps not in ("header", "bag"):
@@ -157,9 +158,9 @@ class EvaluationConfig:
             object.__setattr__(self, "threads", min(4, len(os.sched_getaffinity(0))))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, defaults filled in."""
+        """Return plain JSON values, defaults filled in; a `max_depth_m` without limit, which JSON lacks, is None."""
         values: dict[str, Any] = dataclasses.asdict(self)
-        return values
+        return values | {"max_depth_m": self.max_depth_m if math.isfinite(self.max_depth_m) else None}
 
 
 def load_config(path: Path | None, **overrides: Any) -> EvaluationConfig:

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.projection import depth_of_points, project_points
+from prv2_ros.messages.camera_info import calibration
+from prv2_ros.messages.point_clouds import cloud_points
 
 _DENSE_SHARE = 0.5
 
@@ -104,34 +107,15 @@ def indexed_frames(folder: Path) -> Iterator[TruthFrame]:
         )
 
 
-def project_points(points_xyz_m: NDArray[np.float32], camera: CameraModel) -> NDArray[np.float32]:
-    """Sparse depth map of points in the camera's optical frame: (N, 3) m to (H, W) m, 0 where no point falls.
-
-    Of several points in one pixel the nearest stays.
-    """
-    points = np.asarray(points_xyz_m, np.float64).reshape(-1, 3)
-    points = points[np.isfinite(points).all(1) & (points[:, 2] > 0.05)]
-    depth_m = np.zeros((camera.height, camera.width), np.float32)
-    if not points.size:
-        return depth_m
-    if camera.fisheye:
-        pixels, _ = cv2.fisheye.projectPoints(
-            points[:, None], np.zeros(3), np.zeros(3), camera.matrix, np.array(camera.distortion or (0.0,) * 4)
-        )
-    else:
-        pixels, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), camera.matrix, np.array(camera.distortion))
-    u, v = np.rint(pixels.reshape(-1, 2)).T
-    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-    order = np.argsort(-points[inside, 2])  # far first, so that near ones overwrite
-    depth_m[v[inside].astype(int)[order], u[inside].astype(int)[order]] = points[inside, 2][order]
-    return depth_m
-
-
 def bag_frames(path: Path) -> Iterator[TruthFrame]:
     """Frames of a ROS 2 bag whose cameras each have `image_raw/compressed`, `camera_info` and `lidar_points`.
 
-    Messages of one camera belong together by equal header stamps; the cloud (x, y, z float32) must lie in that
-    camera's optical frame. Kind is the camera's name.
+    Messages of one camera belong together by equal header stamps; the cloud must lie in that camera's optical frame.
+    Kind is the camera's name. The image stays as it is, so that its camera has the distortion of the lens.
+
+    Raises:
+        InputError: a message that cannot be used; the text names it and says why.
+
     """
     from rosbags.highlevel import AnyReader  # optional: only measuring on bags needs it
 
@@ -150,36 +134,24 @@ def bag_frames(path: Path) -> Iterator[TruthFrame]:
 
 
 def _frame_of_messages(key: tuple[str, int, int], parts: dict[str, Any]) -> TruthFrame:
-    info, cloud = parts["camera_info"], parts["lidar_points"]
-    camera = CameraModel(
-        width=info.width,
-        height=info.height,
-        fx=float(info.k[0]),
-        fy=float(info.k[4]),
-        cx=float(info.k[2]),
-        cy=float(info.k[5]),
-        distortion=tuple(float(value) for value in info.d),
-    )
+    name = f"{key[0]}_{key[1]}_{key[2]:09d}"
     image = cv2.imdecode(np.asarray(parts["image_raw/compressed"].data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise InputError(f"image of {key[0]} at {key[1]}.{key[2]:09d}: cannot be decoded")
-    offsets = {field.name: field.offset for field in cloud.fields}
-    order = ">" if cloud.is_bigendian else "<"
-    layout = np.dtype(
-        {
-            "names": ["x", "y", "z"],
-            "formats": [f"{order}f4"] * 3,
-            "offsets": [offsets[axis] for axis in "xyz"],
-            "itemsize": cloud.point_step,
-        }
-    )
-    rows = np.frombuffer(cloud.data.tobytes(), layout, count=cloud.width * cloud.height)
-    points = np.stack([rows["x"], rows["y"], rows["z"]], 1).astype(np.float32)
+        raise InputError(f"image {name}: cannot be decoded")
+    height, width = image.shape[:2]
+    found = calibration(parts["camera_info"], width, height)
+    if found is None:
+        raise InputError(
+            f"camera info of image {name}: K is zero, the camera is not calibrated; record its calibration"
+        )
+    camera = found.camera
+    points_m = cloud_points(parts["lidar_points"])
+    depth_m = depth_of_points(project_points(points_m, camera), points_m[:, 2], width, height)
     return TruthFrame(
-        name=f"{key[0]}_{key[1]}_{key[2]:09d}",
+        name=name,
         kind=key[0],
         image=np.ascontiguousarray(image[..., ::-1], np.uint8),
-        truth_m=project_points(points, camera),
+        truth_m=np.nan_to_num(depth_m, nan=0.0),  # 0 for "not known", as the readers of folders have it
         camera=camera,
     )
 

@@ -41,6 +41,7 @@ class Engine(Protocol):
         image_rgb: NDArray[np.uint8],
         camera: CameraModel | None = None,
         *,
+        coarse: bool = True,
         confidence: bool = False,
         keep_tiles: bool = False,
     ) -> DepthResult:
@@ -249,7 +250,8 @@ class _Runner:
         return found
 
     def _infer(self, model: ModelIdentity, image_rgb: NDArray[np.uint8], view: View) -> Prediction:
-        result = self._engines.get(model, self._job).infer(image_rgb, view.camera, confidence=True, keep_tiles=True)
+        engine = self._engines.get(model, self._job)
+        result = engine.infer(image_rgb, view.camera, coarse=False, confidence=True, keep_tiles=True)
         return Prediction(
             depth_m=view.mask_outside(result.depth_m),
             confidence=result.confidence,

@@ -75,8 +75,8 @@ def pair_stamps(
     if too_far and not frames:
         median_ms = float(np.median([distance for _, distance in too_far])) / 1e6
         hint = (
-            f"the clocks are apart: set truth.offset_ms (about {-median_ms:.0f}) or, where both were recorded on one "
-            "machine, stamps: bag"
+            f"the clocks are apart: set truth.offset_ms (about {config.offset_ms - median_ms:.0f}) or, where both were "
+            "recorded on one machine, stamps: bag"
         )
     left_out += [
         (stamp, f"nearest truth is {distance / 1e6:+.1f} ms away, beyond {config.tolerance_ms:g} ms: {hint}")

@@ -1,11 +1,11 @@
 """Predictions on disk, each under a fingerprint of all that decides it, so that no frame is inferred twice.
 
 The fingerprint of a frame is a SHA-256 over the model (description, weights, device, precision, number of threads,
-largest depth, versions of torch, numpy and OpenCV, and the sources of this package below evaluation) and over the
-bytes of the image message, its camera info and the way it is rectified. The bag's name, place and time do not enter:
-a copied or renamed bag finds its predictions again, an altered one does not. Depth is kept as it is (float32),
-confidence in half precision (its steps of 0.0005 are far finer than any calibration of it); scoring always reads what
-was stored, so the first run and the next see the same numbers.
+largest depth, versions of torch, numpy and OpenCV, and the sources that a prediction runs through) and over the bytes
+of the image message, its camera info and the way it is rectified. The bag's name, place and time do not enter: a copied
+or renamed bag finds its predictions again, an altered one does not. Depth is kept as it is (float32), confidence in
+half precision (its steps of 0.0005 are far finer than any calibration of it); scoring always reads what was stored, so
+the first run and the next see the same numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from prv2_ros.errors import WeightsError
 from prv2_ros.evaluation.config import EvaluationConfig
 from prv2_ros.files import whole_file
 
-_SOURCES = ("geometry", "messages", "network", "inference")
+_SOURCES = ("geometry", "messages", "network", "inference", "types.py", "evaluation/temporal.py")
+"""Folders and files of this package that decide what a `Prediction` holds."""
+
 _BLOCK = 1 << 20
 
 
@@ -96,12 +98,12 @@ def identify_model(name: str, config: EvaluationConfig) -> ModelIdentity:
         "weights": digest.hexdigest(),
         "device": _device_name(device),
         "precision": precision,
-        "max_depth_m": config.max_depth_m,
+        "max_depth_m": config.to_json()["max_depth_m"],
         "threads": config.threads if device.type == "cpu" else 0,
         "versions": versions(),
         "code": code_hash(),
     }
-    fingerprint = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    fingerprint = hashlib.sha256(json.dumps(decides, sort_keys=True, allow_nan=False).encode()).hexdigest()
     return ModelIdentity(
         name=name, sha256=digest.hexdigest(), device=decides["device"], precision=precision, fingerprint=fingerprint
     )
@@ -129,7 +131,8 @@ def code_hash() -> str:
     """SHA-256 of the package's sources that a prediction runs through."""
     root = Path(prv2_ros.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(p for layer in _SOURCES for p in (root / layer).rglob("*.py")):
+    sources = (root / name for name in _SOURCES)
+    for path in sorted(p for source in sources for p in ([source] if source.is_file() else source.rglob("*.py"))):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -31,6 +31,7 @@ COMPARED = (
     "abs_rel",
     "rmse_m",
     "delta1",
+    "coverage",
     "silog",
     "abs_rel_median",
     "edge_abs_rel",

@@ -9,7 +9,7 @@ from mcap_checksums import add_checksums
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.bag_index import index_bag, transform_between
-from prv2_ros.evaluation.cameras import camera_name, find_cameras
+from prv2_ros.evaluation.cameras import find_cameras
 from prv2_ros.evaluation.config import load_config
 from prv2_ros.evaluation.streaming import stream_frames
 from prv2_ros.messages.bags import Bag
@@ -139,9 +139,3 @@ def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None
     assert kept == [0, 1, 3, 4]
     assert "cannot be read: Chunk checksum mismatch" in index.problems[0]
     assert "13 of the 16 messages that the bag says it has on image, camera info and truth topics" in index.problems[1]
-
-
-def test_names_of_cameras() -> None:
-    assert camera_name("/front/image_raw/compressed") == "/front"
-    assert camera_name("/rig/front/image_raw") == "/rig/front"
-    assert camera_name("/image_raw") == "/"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ import yaml
 
 from prv2_ros.errors import ConfigError
 from prv2_ros.evaluation.config import EvaluationConfig, Extrinsic, TruthConfig, load_config
+from prv2_ros.evaluation.job import load_model_engine
+from prv2_ros.evaluation.predictions import ModelIdentity
 from prv2_ros.network.paths import config_folder
 
 
@@ -52,6 +56,7 @@ extrinsics: [{parent: cam, child: lidar, xyz_m: [1, 2, 3]}]
         ("extrinsics: [{parent: a, child: b, xyz_m: [1]}]", r"extrinsics a to b: xyz_m \[1\]: expected 3 numbers"),
         ("models: [a, a]", r"models \['a', 'a'\]: name at least one, each once"),
         ("stamps: receipt", "stamps 'receipt': expected header or bag"),
+        ("max_depth_m: .nan", r"max_depth_m nan: must be above 0 \(.inf for no limit\)"),
         ("threads: -1", "threads -1, points_stride 4: must be positive"),
         ("rectify: 1", "evaluation config: rectify = 1: expected bool"),
     ],
@@ -71,3 +76,23 @@ def test_numbers_of_the_report_hold_every_setting() -> None:
     values: dict[str, Any] = load_config(None).to_json()
     assert values["truth"]["tolerance_ms"] == 50.0
     assert values["threads"] >= 1
+
+
+def test_no_prediction_is_too_far_to_count_unless_a_limit_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is taken for sky is an error, and one that grows with the distance."""
+    seen: list[float] = []
+    monkeypatch.setattr("prv2_ros.inference.load.load_engine", lambda *_args, config: seen.append(config.max_depth_m))
+    model = ModelIdentity(name="m", sha256="", device="cpu", precision="float32", fingerprint="")
+    (tmp_path / "e.yaml").write_text("max_depth_m: 80")
+    for path in (None, tmp_path / "e.yaml"):
+        load_model_engine(model, load_config(path, device="cpu"))
+    assert seen == [math.inf, 80]
+
+
+def test_a_depth_without_limit_is_valid_json(tmp_path: Path) -> None:
+    for text, told in (("max_depth_m: .inf", None), ("max_depth_m: 200.0", 200.0)):
+        (tmp_path / "e.yaml").write_text(text)
+        values = json.loads(json.dumps(load_config(tmp_path / "e.yaml").to_json(), allow_nan=False))
+        assert values["max_depth_m"] == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,77 +69,101 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         next(frames.indexed_frames(tmp_path))
 
 
-def test_project_points_keeps_the_nearest_and_drops_the_unseen() -> None:
-    camera = CameraModel(width=64, height=48, **CAMERA)
-    points = np.array(
-        [
-            [0.0, 0.0, 5.0],  # falls on the principal point (31, 23.5): row 24, ties to even
-            [0.0, 0.0, 2.0],  # hides it
-            [0.0, 0.0, -2.0],  # behind
-            [99.0, 0.0, 2.0],  # outside
-            [np.nan, 0.0, 2.0],
-            [1.0, -0.5, 4.0],  # 70 / 4 + 31 = 48.5 -> 48, 23.5 - 71 / 8 = 14.625 -> 15
-        ],
-        np.float32,
-    )
-    depth = frames.project_points(points, camera)
-    assert np.count_nonzero(depth) == 2
-    assert depth[24, 31] == 2
-    assert depth[15, 48] == 4
-    assert not frames.project_points(np.zeros((0, 3), np.float32), camera).any()
+STORE = get_typestore(Stores.ROS2_JAZZY)
 
 
-def test_project_points_inverts_the_rays_of_a_distorted_camera() -> None:
-    camera = CameraModel(width=64, height=48, distortion=(-0.2, 0.05, 0.001, 0.0, 0.0), **CAMERA)
-    points = np.concatenate([camera.rays(), np.ones((48, 64, 1), np.float32)], -1) * np.float32(3)
-    assert (frames.project_points(points, camera) == 3).mean() > 0.99
+def make(kind: str, **values: Any) -> Any:
+    return STORE.types[kind](**values)
+
+
+def messages(stamp_s: int, points_m: list[tuple[float, float, float]], **lens: Any) -> dict[str, Any]:
+    """Image, camera info and cloud of one instant; `lens` replaces fields of the camera info."""
+    stamp = make("builtin_interfaces/msg/Time", sec=stamp_s, nanosec=5)
+    header = make("std_msgs/msg/Header", stamp=stamp, frame_id="front_optical")
+    jpeg = cv2.imencode(".jpg", IMAGE[..., ::-1])[1].ravel()
+    roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+    calibrated: dict[str, Any] = {
+        "distortion_model": "plumb_bob", "d": np.zeros(5), "k": np.array([70.0, 0, 31.0, 0, 71.0, 23.5, 0, 0, 1]),
+    }  # fmt: skip
+    info = make(
+        "sensor_msgs/msg/CameraInfo", header=header, height=48, width=64, r=np.eye(3).ravel(), p=np.zeros(12),
+        binning_x=0, binning_y=0, roi=roi, **(calibrated | lens),
+    )  # fmt: skip
+    points = np.zeros(len(points_m), np.dtype([("x", "<f4"), ("pad", "<f4"), ("y", "<f4"), ("z", "<f4")]))
+    points["x"], points["y"], points["z"] = np.transpose(points_m)
+    fields = [
+        make("sensor_msgs/msg/PointField", name=n, offset=o, datatype=7, count=1)
+        for n, o in (("x", 0), ("y", 8), ("z", 12))
+    ]
+    cloud = make(
+        "sensor_msgs/msg/PointCloud2", header=header, height=1, width=len(points), fields=fields, is_bigendian=False,
+        point_step=16, row_step=16 * len(points), data=points.view(np.uint8), is_dense=True,
+    )  # fmt: skip
+    image = make("sensor_msgs/msg/CompressedImage", header=header, format="jpeg", data=jpeg)
+    return {"lidar_points": cloud, "image_raw/compressed": image, "camera_info": info}
+
+
+def write_bag(path: Path, instants: list[dict[str, Any]]) -> Path:
+    """A bag of one camera, `/front`, a second from one instant to the next."""
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connections = {
+            name: writer.add_connection(f"/front/{name}", message.__msgtype__, typestore=STORE)
+            for name, message in instants[0].items()
+        }
+        for second, instant in enumerate(instants):
+            for name, message in instant.items():
+                writer.write(connections[name], second * 10**9, STORE.serialize_cdr(message, message.__msgtype__))
+    return path
 
 
 def test_bag_pairs_messages_by_stamp_and_camera(tmp_path: Path) -> None:
-    store = get_typestore(Stores.ROS2_JAZZY)
-    types = store.types
-    point_field = types["sensor_msgs/msg/PointField"]
-    header_of = types["std_msgs/msg/Header"]
-    time_of = types["builtin_interfaces/msg/Time"]
-
-    def messages(stamp_s: int, depth_m: float) -> dict[str, object]:
-        header = header_of(stamp=time_of(sec=stamp_s, nanosec=5), frame_id="front_optical")
-        jpeg = cv2.imencode(".jpg", IMAGE[..., ::-1])[1].ravel()
-        roi = types["sensor_msgs/msg/RegionOfInterest"](x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
-        k = np.array([70.0, 0, 31.0, 0, 71.0, 23.5, 0, 0, 1])
-        info = types["sensor_msgs/msg/CameraInfo"](
-            header=header, height=48, width=64, distortion_model="plumb_bob", d=np.zeros(5), k=k,
-            r=np.eye(3).ravel(), p=np.zeros(12), binning_x=0, binning_y=0, roi=roi,
-        )  # fmt: skip
-        points = np.zeros(2, np.dtype([("x", "<f4"), ("pad", "<f4"), ("y", "<f4"), ("z", "<f4")]))
-        points["z"] = depth_m
-        points["x"][1] = 0.2
-        fields = [point_field(name=n, offset=o, datatype=7, count=1) for n, o in (("x", 0), ("y", 8), ("z", 12))]
-        cloud = types["sensor_msgs/msg/PointCloud2"](
-            header=header, height=1, width=2, fields=fields, is_bigendian=False, point_step=16, row_step=32,
-            data=points.view(np.uint8), is_dense=True,
-        )  # fmt: skip
-        image = types["sensor_msgs/msg/CompressedImage"](header=header, format="jpeg", data=jpeg)
-        return {"lidar_points": cloud, "image_raw/compressed": image, "camera_info": info}
-
-    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections = {
-            name: writer.add_connection(f"/front/{name}", message.__msgtype__, typestore=store)  # type: ignore[attr-defined]
-            for name, message in messages(0, 1.0).items()
-        }
-        for stamp_s, depth_m in ((1, 4.0), (2, 6.0)):
-            for name, message in messages(stamp_s, depth_m).items():
-                data = store.serialize_cdr(message, message.__msgtype__)  # type: ignore[attr-defined]
-                writer.write(connections[name], stamp_s * 10**9, data)
-        orphan = messages(3, 9.0)["camera_info"]
-        writer.write(connections["camera_info"], 3 * 10**9, store.serialize_cdr(orphan, orphan.__msgtype__))  # type: ignore[attr-defined]
-
-    first, second = frames.bag_frames(tmp_path / "bag")
+    orphan = messages(3, [(0, 0, 9)])["camera_info"]
+    whole = [messages(second, [(0, 0, z), (0.2, 0, z)]) for second, z in ((1, 4), (2, 6))]
+    first, second = frames.bag_frames(write_bag(tmp_path / "bag", [*whole, {"camera_info": orphan}]))
     assert (first.name, first.kind, second.name) == ("front_1_000000005", "front", "front_2_000000005")
     assert sorted(first.truth_m[first.truth_m > 0].tolist()) == [4.0, 4.0]
     assert second.truth_m[24, 31] == 6.0
     assert second.truth_m[24, 33] == 6.0  # 0.2 / 6 * 70 + 31 = 33.3
     assert np.abs(first.image.astype(int) - IMAGE).mean() < 12
+
+
+def test_points_of_a_bag_keep_the_nearest_and_drop_the_unseen(tmp_path: Path) -> None:
+    points = [
+        (0, 0, 5),  # falls on the principal point (31, 23.5): row 24, ties to even
+        (0, 0, 2),  # hides it
+        (0, 0, -2),  # behind
+        (99, 0, 2),  # outside
+        (np.nan, 0, 2),
+        (1, -0.5, 4),  # 70 / 4 + 31 = 48.5 -> 48, 23.5 - 71 / 8 = 14.625 -> 15
+    ]
+    (frame,) = frames.bag_frames(write_bag(tmp_path / "bag", [messages(0, points)]))
+    assert {(v, u): frame.truth_m[v, u] for v, u in np.argwhere(frame.truth_m)} == {(24, 31): 2.0, (15, 48): 4.0}
+
+
+def test_the_distortion_model_of_a_bag_is_honoured(tmp_path: Path) -> None:
+    """A fisheye's four numbers are no plumb bob's: the point lies at 23.5 + 71 * atan(0.3) = 44.19, not at 44.8."""
+    d = np.array([0.0, 0, 0, 0])
+    (frame,) = frames.bag_frames(
+        write_bag(tmp_path / "fish", [messages(0, [(0, 0.9, 3)], distortion_model="equidistant", d=d)])
+    )
+    assert frame.camera.fisheye
+    assert {(v, u): frame.truth_m[v, u] for v, u in np.argwhere(frame.truth_m)} == {(44, 31): 3.0}
+    unheard = write_bag(tmp_path / "unheard", [messages(0, [(0, 0, 3)], distortion_model="omni", d=d + 0.1)])
+    with pytest.raises(InputError, match="distortion model 'omni' is not known"):
+        list(frames.bag_frames(unheard))
+
+
+def test_a_point_beyond_the_view_of_the_lens_does_not_fall_into_a_bags_image(tmp_path: Path) -> None:
+    """With k1 = -0.3 pixels turn back at |x/z| = 1.05: a ray of 1.8 would land where one of 0.05 does."""
+    d = np.array([-0.3, 0, 0, 0, 0])
+    (frame,) = frames.bag_frames(write_bag(tmp_path / "bag", [messages(0, [(5.4, 0, 3), (0.3, 0, 3)], d=d)]))
+    assert np.argwhere(frame.truth_m).tolist() == [[24, 38]]
+
+
+def test_an_uncalibrated_camera_in_a_bag_is_named(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [messages(0, [(0, 0, 3)], k=np.zeros(9))])
+    with pytest.raises(InputError, match=r"camera info of image front_0_000000005: K is zero"):
+        list(frames.bag_frames(bag))
 
 
 @pytest.mark.skipif("PRV2_REAL_DATA" not in os.environ, reason="PRV2_REAL_DATA names no folder of real frames")

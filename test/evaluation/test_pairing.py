@@ -47,6 +47,19 @@ def test_a_single_gap_asks_for_a_wider_tolerance_and_not_for_an_offset() -> None
     assert reason == "nearest truth is -1000.0 ms away, beyond 20 ms: raise truth.tolerance_ms"
 
 
+@pytest.mark.parametrize("offset_ms", [0.0, -1000.0, 2500.0])
+def test_the_offset_that_mends_the_clocks_is_told_whatever_was_set_before(offset_ms: float) -> None:
+    images = [(i * 10**9, i) for i in range(5)]
+    truths = [(stamp + 70 * 10**9, place) for stamp, place in images]
+    frames, left_out = pair_stamps(images, truths, [(0, 0)], TruthConfig(offset_ms=offset_ms))
+    assert not frames
+    told = {int(reason.partition("offset_ms (about ")[2].partition(")")[0]) for _, reason in left_out}
+    # The nearest truth of each image is the first one, so the median is that of the third image.
+    assert told == {-68_000}
+    again, _ = pair_stamps(images, truths, [(0, 0)], TruthConfig(offset_ms=told.pop()))
+    assert again
+
+
 def test_an_impossible_tolerance_is_refused() -> None:
     with pytest.raises(ValueError, match=r"truth\.tolerance_ms -1"):
         TruthConfig(tolerance_ms=-1)

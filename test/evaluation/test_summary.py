@@ -12,6 +12,7 @@ import pytest
 from evaluation_example import CAMERAS, evaluation
 
 from prv2_ros.evaluation.bootstrap import BootstrapConfig
+from prv2_ros.evaluation.config import EvaluationConfig
 from prv2_ros.evaluation.records import Evaluation, FrameRecord
 from prv2_ros.evaluation.summary import RANGE_NAMES, summarise
 
@@ -84,6 +85,26 @@ def test_comparison_names_the_better_model(found: Evaluation) -> None:
     assert {row["range"] for row in rows} == {None, *RANGE_NAMES}
     assert {row["camera"] for row in rows} == {None, *CAMERAS}
     assert not summarise(evaluation(models=("old",)), FAST)["comparisons"]
+
+
+def test_a_model_that_leaves_truth_unanswered_is_told_beside_its_smaller_error(found: Evaluation) -> None:
+    """What has no prediction is in no other score, so coverage must be in the verdicts."""
+
+    def partial(record: FrameRecord) -> FrameRecord:
+        return dataclasses.replace(record, scores={**record.scores, "coverage": 0.6})
+
+    records = tuple(partial(record) if record.model == "new" else record for record in found.records)
+    rows = summarise(dataclasses.replace(found, records=records), FAST)["comparisons"]
+    verdicts = {row["score"]: row["verdict"] for row in rows if row["range"] is None and row["camera"] is None}
+    assert (verdicts["abs_rel"], verdicts["coverage"]) == ("better", "worse")
+    (words,) = (row["words"] for row in rows if row["score"] == "coverage")
+    assert words.startswith("coverage: new (60.0%) is worse than old (100.0%): −40 pp, interval −40 pp to −40 pp")
+
+
+def test_a_configuration_without_a_limit_of_depth_gives_valid_json(found: Evaluation) -> None:
+    unlimited = dataclasses.replace(found, config=EvaluationConfig().to_json())
+    text = json.dumps(unlimited.to_json(), allow_nan=False)
+    assert summarise(Evaluation.from_json(json.loads(text)), FAST)["config"]["max_depth_m"] is None
 
 
 def test_series_drift_calibration_and_latency(found: Evaluation) -> None:

@@ -1,0 +1,193 @@
+"""Which topic of a bag is the truth of a camera.
+
+In this order unless the configuration names one: a depth image in the camera's optical frame and of the same size; a
+PointCloud2, in the camera's namespace or else the bag's LiDAR; a DisparityImage in the same frame. The topic nearest to
+the image by its namespace wins, and where several are as near, the configuration has to name one.
+
+A model must not be measured against itself, so this package's own answers are no truth: what `--output-bag` adds (under
+`prv2`) never is, and what the node publishes (`depth/image_rect`, `points`) is not taken where a LiDAR could be meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prv2_ros.errors import ConfigError, InputError
+from prv2_ros.evaluation.bag_index import CLOUD, COMPRESSED, DISPARITY, IMAGE, BagIndex, TopicIndex
+from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig
+
+DEPTH_ENCODINGS = ("32FC1", "16UC1")
+
+NO_DEPTH_WORDS = ("disparity", "mask", "label", "confidence", "compresseddepth")
+"""Words in the names of images that are neither pictures nor depth, though their encoding may be that of depth."""
+
+_OUTPUT_NAMESPACE = "prv2"
+_NODE_DEPTH, _NODE_POINTS = "depth/image_rect", "points"
+_LIDAR_WORDS = ("lidar", "velodyne", "ouster", "hesai", "pandar", "livox", "rslidar", "robosense", "sick", "scan")
+_KINDS = {IMAGE: "depth", CLOUD: "lidar", DISPARITY: "disparity"}
+
+
+def camera_name(image_topic: str) -> str:
+    """`/front/image_raw/compressed` -> `/front`."""
+    parts = image_topic.rstrip("/").split("/")
+    if parts[-1] == "compressed":
+        parts = parts[:-1]
+    return "/".join(parts[:-1]) or "/"
+
+
+def has_word(topic: str, words: Sequence[str]) -> bool:
+    """Whether a part of a topic's name is one of the words, or its last part holds one between underscores."""
+    last = topic.removesuffix("/compressed").rsplit("/", 1)[-1]
+    found = (*topic.lower().split("/"), *last.lower().split("_"))
+    return any(word in found for word in words)
+
+
+def find_topic(index: BagIndex, name: str, kinds: tuple[str, ...], what: str) -> TopicIndex:
+    """Return a topic that the configuration or a convention names.
+
+    Raises:
+        InputError: it is not in the bag, of another type, or holds no message that can be read.
+
+    """
+    found = index.topics.get(name)
+    if found is None:
+        raise InputError(f"{what} topic {name} is not in the bag. {topics_told(index)}")
+    if found.topic.msgtype not in kinds:
+        raise InputError(f"{what} topic {name} is {found.topic.msgtype}: expected {' or '.join(kinds)}")
+    if not found.entries:
+        raise InputError(f"{what} topic {name} has no message that can be read")
+    return found
+
+
+def topics_told(index: BagIndex) -> str:
+    """Name the bag's topics and their types, for an error."""
+    told = ", ".join(f"{n} ({t.topic.msgtype.rsplit('/', 1)[-1]})" for n, t in list(index.topics.items())[:12])
+    return f"Its topics: {told or 'none'}"
+
+
+def find_truth(
+    index: BagIndex, wanted: CameraTopics, image: TopicIndex, config: EvaluationConfig
+) -> tuple[TopicIndex, str]:
+    """Return the topic of a camera's truth and its kind, one of `records.TRUTH_KINDS`.
+
+    Raises:
+        InputError: there is none, or more than one that may be meant.
+        ConfigError: the topic that is named is not of the kind that is named.
+
+    """
+    if wanted.truth:
+        return _named_truth(index, wanted.truth, config)
+    kinds = ("depth", "lidar", "disparity") if config.truth.kind == "auto" else (config.truth.kind,)
+    for kind in kinds:
+        candidates = {"depth": _depth_topics, "lidar": _cloud_topics, "disparity": _disparity_topics}[kind](
+            index, wanted.image, image
+        )
+        if len(candidates) > 1:
+            what = {"depth": "depth images", "lidar": "clouds", "disparity": "disparity images"}[kind]
+            names = ", ".join(candidate.topic.name for candidate in candidates)
+            raise InputError(f"several {what} may be the truth ({names}): name one as truth under cameras")
+        if candidates and kind == "depth" and config.truth.kind == "auto":
+            _ask_whether_ours(index, wanted.image, candidates[0].topic.name)
+        if candidates:
+            return candidates[0], kind
+    raise InputError(
+        f"no truth for {wanted.image}: looked for {', '.join(kinds)} (a depth image in frame {image.frame_id!r}, a "
+        "LiDAR's PointCloud2, a DisparityImage); name its topic as truth under cameras in the configuration"
+    )
+
+
+def _named_truth(index: BagIndex, name: str, config: EvaluationConfig) -> tuple[TopicIndex, str]:
+    found = find_topic(index, name, tuple(_KINDS), "truth")
+    kind = _KINDS[found.topic.msgtype]
+    if kind == "depth" and found.encoding not in DEPTH_ENCODINGS:
+        raise InputError(f"truth topic {name} has encoding {found.encoding!r}: expected 32FC1 or 16UC1")
+    if config.truth.kind not in ("auto", kind):
+        raise ConfigError(f"truth topic {name} is {kind} and truth.kind says {config.truth.kind}")
+    return found, kind
+
+
+def _ask_whether_ours(index: BagIndex, image_topic: str, depth_topic: str) -> None:
+    """Refuse to choose between depth under the node's name and a sensor's cloud.
+
+    Raises:
+        InputError: the bag holds both.
+
+    """
+    if depth_topic not in _node_topics(image_topic, _NODE_DEPTH):
+        return
+    names = [cloud.topic.name for cloud in _clouds(index) if _is_of_a_sensor(index, cloud)]
+    if names:
+        raise InputError(
+            f"{depth_topic} and {', '.join(names)} may be the truth of {image_topic}, and the former may be what this "
+            "package's node answered (it publishes that name): set truth under cameras in the configuration to one"
+        )
+
+
+def _node_topics(image_topic: str, output: str) -> tuple[str, str]:
+    """Names of what the node publishes for an image, in the image's namespace and in none."""
+    return f"{camera_name(image_topic).rstrip('/')}/{output}", f"/{output}"
+
+
+def _is_output(topic: TopicIndex) -> bool:
+    """Whether `--output-bag` wrote it, see `output_bag`."""
+    return _OUTPUT_NAMESPACE in topic.topic.name.split("/")
+
+
+def _is_lidar(topic: TopicIndex) -> bool:
+    return any(word in topic.topic.name.lower() for word in _LIDAR_WORDS)
+
+
+def _is_of_a_sensor(index: BagIndex, cloud: TopicIndex) -> bool:
+    """Whether its name or its frame says so: a cloud in the frame of a camera was made of depth, a model's or not."""
+    images = (topic for topic in index.topics.values() if topic.topic.msgtype in (IMAGE, COMPRESSED))
+    return _is_lidar(cloud) or cloud.frame_id not in {image.frame_id for image in images}
+
+
+def _clouds(index: BagIndex) -> list[TopicIndex]:
+    return [t for t in index.topics.values() if t.topic.msgtype == CLOUD and t.entries and not _is_output(t)]
+
+
+def _depth_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
+    """Depth images in the camera's frame and of its size, of the nearest namespace."""
+    found = [
+        t
+        for t in index.topics.values()
+        if t.topic.msgtype == IMAGE
+        and t.encoding in DEPTH_ENCODINGS
+        and t.frame_id == image.frame_id
+        and (image.size == (0, 0) or t.size == image.size)
+        and not has_word(t.topic.name, NO_DEPTH_WORDS)
+        and not _is_output(t)
+    ]
+    return _nearest_namespace(found, image_topic)
+
+
+def _cloud_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
+    """The cloud in the camera's namespace, else the bag's LiDARs (all clouds where no name says LiDAR)."""
+    clouds = _clouds(index)
+    own = [t for t in clouds if camera_name(t.topic.name) == camera_name(image_topic)]
+    lidars = [t for t in clouds if _is_lidar(t)]
+    own_lidars = [t for t in own if t in lidars]
+    if own_lidars:
+        return own_lidars
+    has_node_depth = any(name in index.topics for name in _node_topics(image_topic, _NODE_DEPTH))
+    if has_node_depth and [t.topic.name for t in own] == [_node_topics(image_topic, _NODE_POINTS)[0]]:
+        # They may be the node's, so they do not go before a sensor's.
+        return own + [t for t in clouds if t not in own and _is_of_a_sensor(index, t)]
+    return own or lidars or clouds
+
+
+def _disparity_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
+    found = [t for t in index.topics.values() if t.topic.msgtype == DISPARITY and t.frame_id == image.frame_id]
+    return _nearest_namespace(found, image_topic)
+
+
+def _nearest_namespace(found: list[TopicIndex], image_topic: str) -> list[TopicIndex]:
+    """Those that share most leading parts of their names with the image, in order of name."""
+
+    def shared(topic: TopicIndex) -> int:
+        pairs = list(zip(topic.topic.name.split("/"), image_topic.split("/"), strict=False))
+        return next((i for i, (a, b) in enumerate(pairs) if a != b), len(pairs))
+
+    most = max((shared(topic) for topic in found), default=0)
+    return sorted((topic for topic in found if shared(topic) == most), key=lambda topic: topic.topic.name)
