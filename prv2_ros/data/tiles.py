@@ -49,7 +49,13 @@ class TileScene:
 
 
 def render(
-    seed: int, count: int = 3, *, scale: float | None = None, anywhere: bool = False, device: str = "cpu"
+    seed: int,
+    count: int = 3,
+    *,
+    scale: float | None = None,
+    anywhere: bool = False,
+    kind: str | None = None,
+    device: str = "cpu",
 ) -> TileScene:
     """Render the overview of a seed and `count` tiles of `TILE_PX`.
 
@@ -59,10 +65,11 @@ def render(
         scale: native size over the overview's, 1 at least; None draws one of `SCALES`.
         anywhere: whether tiles lie just anywhere, as what is measured on them needs it, or where depth has the most
             edges, of which a refiner learns most.
+        kind: one of `synthetic.KINDS`; drawn from the seed by default.
         device: where to render.
 
     """
-    scene, fov_deg = scene_of(seed)
+    scene, fov_deg = scene_of(seed, kind)
     rng = np.random.default_rng([seed, 3])
     effects = SensorEffects.random(rng)
     width, height = OVERVIEWS[seed % len(OVERVIEWS)]

@@ -42,7 +42,7 @@ def score_truth(
     Truth beyond `max_depth_m` counts as sky; `truth_m` is (H, W) as in `TruthFrame`.
     """
     truth = np.where(truth_m <= max_depth_m, truth_m, np.float32(np.inf))
-    truth[~(truth_m > 0)] = 0
+    truth[~(truth_m > 0)] = 0  # NaN too, which fails either comparison
     scores = {}
     for variant, depth_m in depths.items():
         scores[variant] = score_depth(depth_m, truth)

@@ -20,6 +20,7 @@ _RAY_TOLERANCE_PX = 0.05
 _INTERPOLATION_TOLERANCE_PX = 0.01
 _RAY_STEP_PX = 8
 _MAX_RAY = 57.0  # 89 degrees off the axis: depth along z says nothing beyond
+_NEAREST_RAY = 11.5  # 85 degrees off the axis: a picture that begins there is of no lens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +155,32 @@ class CameraModel:
         exact[~_hits(exact, pixels, self)] = np.nan
         distorted[~sure] = exact
         return distorted.astype(np.float32)
+
+
+def check_plausible(camera: CameraModel, matrix: str = "", *, in_view: bool = False) -> None:
+    """Refuse numbers that pass as finite and positive but overflow, or give depth without meaning, further on.
+
+    Args:
+        camera: intrinsics as they were given, before a region of interest is cut.
+        matrix: where they stand, for the error's text.
+        in_view: refuse a principal point that leaves all of the picture 85 degrees and more off the axis, too. Whoever
+            rectifies sees that by what is left of the picture.
+
+    Raises:
+        InputError: a focal length or a principal point far from the picture's size.
+
+    """
+    most = 1000.0 * max(camera.width, camera.height)
+    beside_x, beside_y = (min(most, _NEAREST_RAY * f_px) if in_view else most for f_px in (camera.fx, camera.fy))
+    for name, value, low, high in (
+        ("fx", camera.fx, 0.01 * camera.width, most),
+        ("fy", camera.fy, 0.01 * camera.height, most),
+        ("cx", camera.cx, -beside_x, min(most, camera.width + beside_x)),
+        ("cy", camera.cy, -beside_y, min(most, camera.height + beside_y)),
+    ):
+        if not low <= value <= high:
+            place = f" in {matrix}" if matrix else ""
+            raise InputError(f"{name} = {value:g} px{place} is no lens for {camera.width}x{camera.height} px")
 
 
 def _interpolated_rays(camera: CameraModel) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

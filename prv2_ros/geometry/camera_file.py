@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.camera import CameraModel, check_plausible
 
 _ASPECT_TOLERANCE = 0.01
 _PINHOLE_MODELS = ("", "none", "plumb_bob", "rational_polynomial", "thin_prism", "tilted_thin_prism")
@@ -45,7 +46,8 @@ def read_camera_info(path: Path, *, rectified: bool = False) -> CameraModel:
         rectified: take the projection matrix P and no distortion, for rectified images.
 
     Raises:
-        InputError: a file that is not there, not YAML or JSON, or lacks a size or an intrinsic matrix.
+        InputError: a file that is not there, not YAML or JSON, or lacks a size or an intrinsic matrix; or numbers that
+            no lens has.
 
     """
     try:
@@ -59,20 +61,23 @@ def read_camera_info(path: Path, *, rectified: bool = False) -> CameraModel:
     if not isinstance(content, Mapping):
         raise InputError(f"camera file {path} holds no table of values: expected camera_calibration's YAML or JSON")
     try:
-        return _read_out(_camera_from_fields(content, rectified), content)
+        camera, matrix = _camera_from_fields(content, rectified)
+        check_plausible(camera, matrix, in_view=True)
+        return _read_out(camera, content)
     except InputError as error:
         raise InputError(f"camera file {path}: {error}") from error
 
 
-def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> CameraModel:
+def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> tuple[CameraModel, str]:
+    """Camera of the whole sensor, and the matrix that its numbers stand in."""
     width = _integer(fields, ("image_width", "width"))
     height = _integer(fields, ("image_height", "height"))
     if "fx" in fields:
         fx, fy, cx, cy = (_number(fields, name) for name in ("fx", "fy", "cx", "cy"))
-        return CameraModel(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
+        return CameraModel(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy), ""
     if rectified:
         p = _numbers(fields, ("projection_matrix", "p", "P"), 12)
-        return CameraModel(width=width, height=height, fx=p[0], fy=p[5], cx=p[2], cy=p[6])
+        return CameraModel(width=width, height=height, fx=p[0], fy=p[5], cx=p[2], cy=p[6]), "P"
     k = _numbers(fields, ("camera_matrix", "k", "K"), 9)
     if k[0] == 0:
         raise InputError("the intrinsic matrix is zero: the camera is not calibrated; calibrate it or use --fov")
@@ -82,7 +87,7 @@ def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> CameraMod
             f"distortion_model {name!r} is unknown: expected plumb_bob, rational_polynomial, equidistant or none"
         )
     distortion = () if name == "none" else _numbers(fields, ("distortion_coefficients", "d", "D"), None)
-    return CameraModel(
+    camera = CameraModel(
         width=width,
         height=height,
         fx=k[0],
@@ -92,6 +97,7 @@ def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> CameraMod
         distortion=tuple(distortion),
         fisheye=name in _FISHEYE_MODELS,
     )
+    return camera, "K"
 
 
 def _read_out(camera: CameraModel, fields: Mapping[str, Any]) -> CameraModel:
@@ -114,10 +120,10 @@ def _integer(fields: Mapping[str, Any], names: Sequence[str]) -> int:
 
 
 def _number(fields: Mapping[str, Any], name: str) -> float:
-    value = fields.get(name)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise InputError(f"{name} is {value!r}: expected a number of pixels")
-    return float(value)
+    number = _as_number(fields.get(name))
+    if number is None:
+        raise InputError(f"{name} is {fields.get(name)!r}: expected a number of pixels")
+    return number
 
 
 def _numbers(fields: Mapping[str, Any], names: Sequence[str], count: int | None) -> list[float]:
@@ -127,10 +133,23 @@ def _numbers(fields: Mapping[str, Any], names: Sequence[str], count: int | None)
         value = value.get("data")
     if value is None and count is None:
         return []
-    if isinstance(value, Sequence) and any(isinstance(v, Sequence) and not isinstance(v, str) for v in value):
+    if isinstance(value, Sequence) and all(isinstance(v, Sequence) and not isinstance(v, str) for v in value):
         value = [v for row in value for v in row]  # nested rows, as JSON writers like them
-    if not isinstance(value, Sequence) or not all(isinstance(v, (int, float)) for v in value):
+    given = value if isinstance(value, Sequence) and not isinstance(value, str) else [None]
+    numbers = [number for number in map(_as_number, given) if number is not None]
+    if len(numbers) < len(given):
         raise InputError(f"{names[0]} is {value!r}: expected {count if count is not None else 'a list of'} numbers")
-    if count is not None and len(value) != count:
-        raise InputError(f"{names[0]} has {len(value)} numbers: expected {count}")
-    return [float(v) for v in value]
+    if count is not None and len(numbers) != count:
+        raise InputError(f"{names[0]} has {len(numbers)} numbers: expected {count}")
+    return numbers
+
+
+def _as_number(value: Any) -> float | None:
+    """Give the number that a value is, None where it is none. 1e-05 is text to YAML 1.1, which wants 1.0e-05."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) or isinstance(value, float) else None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.camera import CameraModel, check_plausible
 
 ASPECT_TOLERANCE = 0.01
 """Largest relative difference of aspect ratio at which a camera info is taken for a resized image."""
@@ -131,18 +131,10 @@ def _lens(info: Any) -> tuple[bool, tuple[float, ...]]:
 
 
 def _check_plausible(matrix: str, camera: CameraModel) -> None:
-    """Refuse numbers that pass as finite and positive but overflow, or give depth without meaning, further on."""
-    size = max(camera.width, camera.height)
-    for name, value, low, high in (
-        ("fx", camera.fx, 0.01 * camera.width, 1000.0 * size),
-        ("fy", camera.fy, 0.01 * camera.height, 1000.0 * size),
-        ("cx", abs(camera.cx), 0.0, 1000.0 * size),
-        ("cy", abs(camera.cy), 0.0, 1000.0 * size),
-    ):
-        if not low <= value <= high:
-            raise InputError(
-                f"camera info: {name} = {value:g} px in {matrix} is no lens for {camera.width}x{camera.height} px"
-            )
+    try:
+        check_plausible(camera, matrix)
+    except InputError as error:
+        raise InputError(f"camera info: {error}") from error
 
 
 def _rotation(info: Any) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from prv2_ros.network.refiner_published import PublishedRefiner
 
 _UNWRAP = re.compile(r"^(module\.|model\.)+")
 _COARSE_PREFIXES = ("coarse_branch.",)
+_TORCH_HEADS = (b"PK\x03\x04", b"\x80")  # an archive since torch 1.6, a pickle before
 
 
 def model_path(name_or_path: str) -> Path:
@@ -49,9 +50,11 @@ def load_model(name_or_path: str = "default") -> DepthModel:
     path = model_path(name_or_path)
     try:
         description = yaml.safe_load(path.read_text())
+        if not isinstance(description, dict) or not description.keys() >= {"weights", "sha256", "model"}:
+            raise WeightsError(f"model {path}: not a model description: holds no table with weights, sha256 and model")
         weights, expected = path.parent / description["weights"], description["sha256"]
         spec = _spec(description["model"])
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
         raise WeightsError(f"model {path}: not a model description ({error})") from error
     try:
         data = weights.read_bytes()
@@ -105,14 +108,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a .safetensors file, or a .pth without running code from it.
 
     Raises:
-        WeightsError: the file is missing, truncated, or a pickle that holds more than tensors.
+        WeightsError: the file is missing, truncated, of another kind, or a pickle that holds more than tensors.
 
     """
     try:
-        with path.open("rb"):
-            pass
+        with path.open("rb") as file:
+            head = file.read(4)
     except OSError as error:
         raise WeightsError(f"weights {path} cannot be read ({error.strerror})") from error
+    if path.suffix != ".safetensors" and not head.startswith(_TORCH_HEADS):
+        raise WeightsError(f"weights {path}: neither a .safetensors nor a file of torch.save")
     try:
         if path.suffix == ".safetensors":
             return load(path.read_bytes())

@@ -156,6 +156,52 @@ def test_fit_keeps_a_camera_that_fits():
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
+        (
+            ["--fx", "1"],
+            r"^fx = 1 px is no lens for 160x120 px: --fx, --fy, --cx and --cy are in pixels of this image$",
+        ),
+        (["--fx", "150", "--cx", "9999"], "cx = 9999 px is no lens for 160x120 px"),
+        (["--fx", "150", "--fy", "1e6"], r"fy = 1e\+06 px is no lens"),
+        (["--fov", "179.9"], r"fx = 0\.0698\d* px is no lens .*: --fov 179.9 is the horizontal angle in degrees"),
+    ],
+)
+def test_numbers_that_no_lens_has_are_refused(argv, message):
+    with pytest.raises(InputError, match=message):
+        camera_source(parse(*argv))(160, 120)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "warned"),
+    [
+        (CALIBRATION, [], True),
+        (CALIBRATION, ["--rectified"], False),
+        (CALIBRATION.replace("[-0.36, 0.11, 0.0012, 0.0001, 0]", "[0, 0, 0, 0, 0]"), [], False),
+        (MESSAGE, [], True),
+    ],
+)
+def test_raw_pictures_of_a_distorted_lens_are_told_of_once(tmp_path, caplog, text, options, warned):
+    path = write(tmp_path, text)
+    source = camera_source(parse("--camera-info", str(path), *options))
+    for _ in range(2):
+        source(640, 480)
+    said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(said) == warned
+    if warned:
+        assert str(path) in said[0]
+        assert "depth is that of the raw picture" in said[0]
+        assert "--rectified" in said[0]
+
+
+def test_the_help_says_that_depth_keeps_the_distortion():
+    parser = argparse.ArgumentParser()
+    add_camera_arguments(parser)
+    text = " ".join(parser.format_help().split())
+    assert "without --rectified the images are raw, and so is their depth" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
         ([], r"needs the camera's focal length: give --fx FX .*--camera-info FILE .*--fov DEGREES"),
         (["--fx", "5", "--fov", "60"], "more than one way: choose one of --fx"),
         (["--cx", "5", "--camera-info", "a"], "more than one way"),

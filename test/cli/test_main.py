@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from torch._utils import ExceptionWrapper
 
 import prv2_ros
 from prv2_ros.cli import doctor, main, predict
@@ -68,6 +69,44 @@ def test_an_error_becomes_one_line_and_an_exit_code(monkeypatch, capsys, error, 
     captured = capsys.readouterr()
     assert captured.err == line
     assert captured.out == ""
+
+
+REPEAT = "repeat with --debug for the traceback"
+
+
+def from_worker(error: Exception):
+    """Raise an error as a DataLoader does that a worker process handed it to."""
+
+    def run(arguments):
+        try:
+            try:
+                raise LookupError("the cause, which is not told")
+            except LookupError as cause:
+                raise error from cause
+        except Exception:
+            wrapper = ExceptionWrapper(where="in DataLoader worker process 0")
+        wrapper.reraise()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("no folder x:\n  give one"), "no folder x: give one"),
+        (FileNotFoundError(2, "No such file", "b.png"), "[Errno 2] No such file: 'b.png'"),
+        (KeyError("x"), f"unforeseen KeyError: 'x' ({REPEAT})"),
+        (
+            UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"),  # torch cannot make one again, and raises a RuntimeError
+            f"unforeseen UnicodeDecodeError: 'utf-8' codec can't decode byte 0x78 in position 0: bad ({REPEAT})",
+        ),
+        (ValueError(), f"unforeseen ValueError ({REPEAT})"),
+    ],
+)
+def test_an_error_of_a_worker_process_is_told_without_its_traceback(monkeypatch, capsys, error, line):
+    monkeypatch.setattr(doctor, "run", from_worker(error))
+    assert main.main(["doctor"]) == 1
+    assert capsys.readouterr().err == f"prv2: error: {line}\n"
 
 
 @pytest.mark.parametrize("argv", [["--debug", "doctor"], ["doctor", "--debug"]])

@@ -74,6 +74,37 @@ def test_depth_beyond_the_limit_is_left_out(model, pictures, tmp_path):
     np.testing.assert_array_equal(millimetres == 0, np.isnan(depth_m))
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_depth_of_which_nothing_is_valid_is_told_of(model, pictures, tmp_path, caplog, several):
+    images = [pictures / "a.png"] + several * [pictures / "b.png"]
+    out = tmp_path / "out"
+    assert run(*images, "-o", out, "--fov", 60, "--model", model, "--max-depth", 0.001) == 0
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == [
+        f"{path}: no pixel has valid depth with --max-depth 0.001: depth.npy is all NaN and cloud.ply empty"
+        for path in images
+    ]
+    assert run(pictures / "a.png", "-o", out, "--fov", 60, "--model", model) == 0
+    assert len(caplog.records) >= len(said)
+    assert [record for record in caplog.records if record.levelname == "WARNING"][len(said) :] == []
+
+
+def test_the_folder_is_made_before_the_model_is_loaded(pictures, monkeypatch, capsys):
+    def loads(*_, **__):
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("prv2_ros.inference.load.load_engine", loads)
+    assert run(pictures / "a.png", "-o", pictures / "a.png" / "x", "--fov", 60) == 1
+    assert "Not a directory; name a folder" in capsys.readouterr().err
+
+
+def test_a_folder_of_bad_images_alone_leaves_nothing(model, pictures, tmp_path):
+    for path in pictures.iterdir():
+        path.write_bytes(b"no picture")
+    assert run(pictures, "-o", tmp_path / "out", "--fov", 60, "--model", model) == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_with_bad_images_goes_on_and_fails_at_the_end(model, pictures, tmp_path, capsys):
     (pictures / "broken.png").write_bytes((pictures / "a.png").read_bytes()[:40])
     write_png(pictures / "small.png", np.zeros((20, 90, 3), np.uint8))
@@ -96,6 +127,11 @@ def test_a_folder_with_bad_images_goes_on_and_fails_at_the_end(model, pictures, 
         (["-o", "out", "--fov", "60", "--stride", "0"], "--stride 0: must be at least 1"),
         (["-o", "out", "--fov", "60", "--max-depth", "nan"], "--max-depth nan: must be above 0"),
         (["-o", "a.png", "--fov", "60"], "output a.png is a file: name a folder"),
+        (["-o", "a.png/x", "--fov", "60"], "output a.png/x: Not a directory; name a folder that can be written"),
+        (
+            ["-o", "out", "--fx", "0.5"],
+            "a.png: fx = 0.5 px is no lens for 96x64 px: --fx, --fy, --cx and --cy are in pixels",
+        ),
         (["-o", "out", "--fov", "60", "--model", "none"], "no model 'none'"),
         (["-o", "out", "--fov", "200"], "field of view 200.0 degrees: must lie between 0 and 180"),
         (["none.png", "-o", "out", "--fov", "60"], "image none.png does not exist"),

@@ -7,8 +7,9 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from prv2_ros.cli.main import main
+from prv2_ros.cli.synth import _KINDS
 from prv2_ros.data.frames import list_frames, read_frame
-from prv2_ros.data.synthetic import drive, render
+from prv2_ros.data.synthetic import KINDS, drive, render
 from prv2_ros.training.sources import list_items
 
 SIZE = ("--size", "48x32")
@@ -37,9 +38,13 @@ def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
 
 
 def test_an_error_in_one_of_several_processes_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--count", "2", "--jobs", "2", "--kind", "submarine", *SIZE]
+    in_the_way = tmp_path / "x" / "00000001.jpg"
+    in_the_way.mkdir(parents=True)
+    options = ["--count", "2", "--jobs", "2", "--kind", "plain", *SIZE]
     assert main(["synth", "-o", str(tmp_path / "x"), *options]) == 1
-    assert "'submarine': expected one of room" in capsys.readouterr().err
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "prv2: error:" in line]
+    assert "Is a directory" in line
+    assert str(in_the_way) in line
 
 
 def test_a_drive_in_a_folder_can_be_trained_on(tmp_path: Path) -> None:
@@ -97,15 +102,47 @@ def test_a_bag_is_written_whole_or_not_at_all(
         (["--size", "48by32"], "'48by32': expected WIDTHxHEIGHT"),
         (["--kind", "submarine", *SIZE], "'submarine': expected one of room"),
         (["--tiles", "--drive"], "--tiles: a folder of separate scenes only"),
+        (["--tiles", "--size", "320x192"], "--size 320x192 with --tiles: overviews have sizes of their own"),
         (["--tiles-anywhere"], "say how tiles are drawn: give --tiles, too"),
         (["--tiles", "--tile-scale", "0.5"], "--tile-scale 0.5: give 1 to 16"),
         (["--drive", "--jobs", "2"], "--jobs 2: at least 1, and more than 1 for a folder of separate scenes only"),
         (["--jobs", "0"], "--jobs 0: at least 1"),
         (["--drive", "--kind", "room"], "a drive goes along a street"),
+        (["--count", "0"], "--count 0: must be at least 1"),
+        (["--count", "-3"], "--count -3: must be at least 1"),
+        (["--start", "-1"], "--start -1: must be at least 0"),
+        (["--threads", "0"], "--threads 0: must be at least 1"),
+        (["--device", "tpu"], "device 'tpu' is unknown: use auto, cpu, cuda or cuda:N"),
+        (["--size", "48x8"], "--size 48x8: both sides must be at least 16 px"),
+        (["--size", "48x\u00b2"], "expected WIDTHxHEIGHT"),
+        (["--jobs", "2", "--size", "0x0"], "--size 0x0: both sides must be at least 16 px"),
     ],
 )
 def test_wrong_options_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], error: str
 ) -> None:
-    assert main(["synth", "-o", str(tmp_path / "x"), "--count", "1", *options]) == 1
-    assert error in capsys.readouterr().err
+    assert main(["synth", "-o", str(tmp_path / "sub" / "x"), "--count", "1", *options]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prv2: error: ")
+    assert error in line
+    assert list(tmp_path.iterdir()) == [], "nothing was made"
+
+
+@pytest.mark.parametrize("options", [["--count", "0"], ["--kind", "submarine"], ["--size", "1"], ["--device", "tpu"]])
+def test_a_bag_with_wrong_options_is_not_begun(tmp_path: Path, options: list[str]) -> None:
+    assert main(["synth", "--bag", str(tmp_path / "sub" / "x"), *options]) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "frames"
+    file.touch()
+    assert main(["synth", "-o", str(file), "--count", "1", *SIZE]) == 1
+    assert capsys.readouterr().err == f"prv2: error: output {file} is a file: name a folder\n"
+
+
+def test_the_help_lists_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(KINDS) == list(_KINDS)
+    with pytest.raises(SystemExit):
+        main(["synth", "--help"])
+    assert f"one kind of scene instead of the mixture: {', '.join(KINDS)}" in " ".join(capsys.readouterr().out.split())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -99,6 +100,126 @@ def test_a_short_run_learns_writes_its_files_and_resumes_exactly(
     assert main([*common, "-o", str(tmp_path / "parts")]) == 0
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert files[0] == files[1], "stopped and resumed, to the last bit"
+
+
+@pytest.mark.parametrize(
+    ("stage", "source", "message"),
+    [
+        ("coarse", "{}/nowhere", "no folder {}/nowhere: give one that `prv2 synth` wrote"),
+        ("coarse", "{}/empty", "no frames in {}/empty: looked for NNNNN.json"),
+        ("refiner", "{}/empty", "no frames in {}/empty: looked for NNNNN.json"),
+        ("refiner", "kitti:{}/empty:train", "no folder kitti:{}/empty:train"),
+        ("end_to_end", "kity:{}/empty", "unknown data set 'kity': choose one of"),
+        ("real", "kitti:{}/empty:test", "kitti has no split 'test': choose one of train"),
+        ("coarse", "kitti:{}/empty:train", "{}/empty"),
+    ],
+)
+def test_sources_are_listed_before_anything_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stage: str,
+    source: str,
+    message: str,
+) -> None:
+    def builds(_: object) -> None:
+        raise AssertionError("the model was made")
+
+    monkeypatch.setattr("prv2_ros.cli.train._model", builds)
+    (tmp_path / "empty").mkdir()
+    run = tmp_path / "run"
+    assert main(["train", "-o", str(run), "--stage", stage, "--data", source.format(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prv2: error: ")
+    assert message.format(tmp_path) in line
+    assert not run.exists()
+
+
+def test_an_error_of_a_worker_process_is_one_line_and_leaves_no_empty_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, run = tmp_path / "frames", tmp_path / "run"
+    assert main(["synth", "-o", str(frames), "--count", "1", "--size", "96x64", "--kind", "plain"]) == 0
+    (frames / "00000000.jpg").write_bytes(b"no picture")
+    capsys.readouterr()
+    start = str(save_model(small_model(), tmp_path, "start"))
+    arguments = ["train", "-o", str(run), "--init", start, "--data", str(frames), "--steps", "1", "--batch", "1"]
+    assert main([*arguments, "--device", "cpu"]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"prv2: error: frame 00000000 in {frames}: the .jpg or _depth.png is missing")
+    assert "Traceback" not in error
+    assert not run.exists()
+
+
+class _Idle:
+    """Stands for the trainer where training is beside the point."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def run(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ([], "no --data: scenes are rendered as training goes, for 3600 s"),
+        (["--seconds", "90"], "no --data: scenes are rendered as training goes, for 90 s"),
+        (["--steps", "20"], "no --data: scenes are rendered as training goes, for 20 steps"),
+        (["--stage", "refiner"], None),  # it refuses to go on without
+        (["--data", "FRAMES"], None),
+    ],
+)
+def test_rendering_instead_of_data_is_told_of(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    options: list[str],
+    line: str | None,
+) -> None:
+    monkeypatch.setattr("prv2_ros.training.loop.Trainer", _Idle)
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "00000000.json").touch()
+    options = [str(tmp_path / "frames") if option == "FRAMES" else option for option in options]
+    start = str(save_model(small_model(), tmp_path, "start"))
+    with caplog.at_level("INFO"):
+        assert main(["train", "-o", str(tmp_path / "run"), "--init", start, "--device", "cpu", *options]) == 0
+    said = [record.getMessage() for record in caplog.records if "--data" in record.getMessage()]
+    assert said == ([] if line is None else [line])
+
+
+def test_data_without_a_source_is_wrong_usage_and_the_help_says_what_none_means(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "-o", str(tmp_path / "run"), "--data"])
+    assert ended.value.code == 2
+    assert "--data: expected at least one argument" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert "where neither names any, scenes are rendered as training goes" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.png", "a.png: neither a .safetensors nor a file of torch.save"),
+        ("none.pth", "none.pth cannot be read (No such file or directory)"),
+        ("a.safetensors", "a.safetensors: tensors are told apart by their order"),
+    ],
+)
+def test_an_encoder_file_that_is_none_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    if name != "none.pth":
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    assert main(["train", "-o", str(tmp_path / "run"), "--encoder", str(tmp_path / name), "--variant", "s"]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("prv2: error: ")
+    assert "unforeseen" not in error
+    assert message in error
+    assert not (tmp_path / "run").exists()
 
 
 def test_real_stage_makes_its_labels_with_the_starting_model(tmp_path: Path) -> None:

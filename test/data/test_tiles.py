@@ -53,6 +53,11 @@ def test_scale_and_place_of_tiles_can_be_told(scene: tiles.TileScene) -> None:
     assert boxes != tiles.render(4, count=3, scale=3.0).boxes_xywh()
 
 
+def test_kind_of_the_scene_can_be_told() -> None:
+    made = tiles.render(3, count=1, kind="close")
+    assert (made.overview.kind, made.tiles[0].kind) == ("close", "close")
+
+
 def test_scene_survives_the_folder(scene: tiles.TileScene, tmp_path: Path) -> None:
     tiles.write_tile_scene(tmp_path, scene)
     path = next(p for p in list_frames(tmp_path) if "-" not in p.stem)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.camera import CameraModel, check_plausible
 
 PLUMB_BOB = (-0.28, 0.07, 0.0002, -0.0001, 0.0)
 RATIONAL = (0.3, -0.1, 0.0001, 0.0002, 0.01, 0.6, -0.05, 0.02)
@@ -39,6 +39,32 @@ def make(**changes) -> CameraModel:
 def test_values_no_camera_has_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         make(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fx": 6.3}, r"^fx = 6.3 px in K is no lens for 640x480 px$"),
+        ({"fy": 1e6}, r"fy = 1e\+06 px in K"),
+        ({"cx": 9999.0}, r"cx = 9999 px in K"),
+        ({"cx": -5100.0, "fx": 400.0}, r"cx = -5100 px in K"),
+        ({"cy": -1e9, "fy": 4e5}, r"cy = -1e\+09 px in K"),
+    ],
+)
+def test_numbers_no_lens_has_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        check_plausible(make(**{"fx": 300.0, "fy": 300.0, **changes}), "K", in_view=True)
+
+
+def test_lenses_of_all_sorts_and_cuts_of_large_pictures_are_plausible():
+    for changes in ({}, {"fx": 7.0, "fy": 5.0}, {"fx": 6e5, "fy": 6e5}, {"fisheye": True}, {"cx": 0.0, "cy": 479.0}):
+        check_plausible(make(**changes), in_view=True)
+    check_plausible(make(cx=9999.0))  # left to what rectification shows
+    wide = CameraModel.from_fov(8000, 6000, 150)
+    for x, y in ((0, 0), (7936, 0), (7936, 5936)):
+        check_plausible(wide.cropped(x, y, 64, 64), in_view=True)
+    with pytest.raises(InputError, match=r"^fx = 1 px is no lens for 640x480 px$"):
+        check_plausible(make(fx=1.0))
 
 
 def test_distortion_is_kept_as_plain_floats():

@@ -32,9 +32,59 @@ def test_region_of_interest_and_binning_are_applied(tmp_path: Path):
         read_camera_info(path)
 
 
-@pytest.mark.parametrize("value", [None, "500", True])
+@pytest.mark.parametrize("value", [None, "wide", "nan", True, pytest.param(10**400, id="huge")])
 def test_a_flat_table_with_a_value_that_is_no_number_is_refused(tmp_path: Path, value: object):
     path = tmp_path / "camera.json"
     path.write_text(json.dumps({**FLAT, "cy": value}))
     with pytest.raises(InputError, match=r"camera file .*camera\.json: cy is .*expected a number"):
+        read_camera_info(path)
+
+
+def message(**changes: object) -> str:
+    fields = {"width": 160, "height": 120, "k": "[150, 0, 80, 0, 150, 60, 0, 0, 1]", "p": "[]", "d": "[]", **changes}
+    return "\n".join(f"{name}: {value}" for name, value in fields.items())
+
+
+def test_exponents_without_a_point_are_numbers(tmp_path: Path):
+    # YAML 1.1, and so PyYAML, takes them for text.
+    path = tmp_path / "info.yaml"
+    path.write_text(message(d="[1e-05, -2E-3, 0, 0, 0]", k="[1.5e2, 0, 80, 0, 15e1, 60, 0, 0, 1]"))
+    camera = read_camera_info(path)
+    assert camera.distortion == (1e-5, -2e-3, 0, 0, 0)
+    assert (camera.fx, camera.fy) == (150, 150)
+    path.write_text("{width: 160, height: 120, fx: 15e1, fy: 15e+1, cx: 80, cy: 60}")
+    assert read_camera_info(path).fy == 150
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"k": "[true, 0, 80, 0, 150, 60, 0, 0, 1]"}, r"camera_matrix is \[True, .*expected 9 numbers"),
+        ({"k": "['nan', 0, 80, 0, 150, 60, 0, 0, 1]"}, r"camera_matrix is \['nan', .*expected 9 numbers"),
+        ({"k": "123456789"}, "camera_matrix is 123456789: expected 9 numbers"),
+        ({"k": "'123456789'"}, "camera_matrix is '123456789': expected 9 numbers"),
+        ({"k": "[[150, 0, 80], 0, 150, 60, 0, 0, 1]"}, r"camera_matrix is \[\[150, .*expected 9 numbers"),
+        ({"k": "[1, 0, 80, 0, 150, 60, 0, 0, 1]"}, r"info\.yaml: fx = 1 px in K is no lens for 160x120 px"),
+        ({"k": "[150, 0, 9999, 0, 150, 60, 0, 0, 1]"}, r"info\.yaml: cx = 9999 px in K is no lens for 160x120 px"),
+    ],
+)
+def test_matrices_that_no_camera_has_are_refused(tmp_path: Path, fields: dict[str, str], error: str):
+    path = tmp_path / "info.yaml"
+    path.write_text(message(**fields))
+    with pytest.raises(InputError, match=error):
+        read_camera_info(path)
+
+
+def test_the_projection_of_rectified_images_is_held_to_the_same(tmp_path: Path):
+    path = tmp_path / "info.yaml"
+    path.write_text(message(p="[1, 0, 80, 0, 0, 150, 60, 0, 0, 0, 1, 0]"))
+    assert read_camera_info(path).fx == 150
+    with pytest.raises(InputError, match="fx = 1 px in P is no lens for 160x120 px"):
+        read_camera_info(path, rectified=True)
+
+
+def test_a_flat_table_is_held_to_the_same(tmp_path: Path):
+    path = tmp_path / "camera.json"
+    path.write_text(json.dumps({**FLAT, "fx": 1}))
+    with pytest.raises(InputError, match=r"camera\.json: fx = 1 px is no lens for 640x480 px"):
         read_camera_info(path)

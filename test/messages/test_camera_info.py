@@ -140,6 +140,7 @@ def k_with(index: int, value: float) -> np.ndarray:
         ({"r": np.full(9, 1e300)}, "is no rotation"),
         ({"k": k_with(0, 1e-3)}, "fx = 0.001 px in K is no lens for 640x480 px"),
         ({"k": k_with(5, 1e9)}, r"cy = 1e\+09 px in K is no lens"),
+        ({"k": k_with(2, -1e9)}, r"camera info: cx = -1e\+09 px in K is no lens for 640x480 px"),
     ],
 )
 def test_bad_values_are_refused_with_the_reason(changes: dict[str, Any], text: str) -> None:

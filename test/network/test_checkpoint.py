@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from prv2_ros.errors import WeightsError
-from prv2_ros.network.checkpoint import load_model, model_path, save_model
+from prv2_ros.network.checkpoint import load_model, model_path, read_tensors, save_model
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.paths import models_folder
 
@@ -64,9 +64,29 @@ def test_missing_files_and_names_are_named(saved: Path) -> None:
 
 def test_a_description_without_its_fields_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
-    path.write_text("weights: a.safetensors\n")
-    with pytest.raises(WeightsError, match="not a model description"):
-        load_model(str(path))
+    for text in ("", "weights: a.safetensors\n", "[weights, sha256, model]", "just words"):
+        path.write_text(text)
+        told = r"broken\.yaml: not a model description: holds no table with weights, sha256 and model$"
+        with pytest.raises(WeightsError, match=told):
+            load_model(str(path))
+    for text in ("{weights: a, sha256: b, model: null}", "{weights: 1, sha256: b, model: {}}", "a: ["):
+        path.write_text(text)
+        with pytest.raises(WeightsError, match=r"broken\.yaml: not a model description \("):
+            load_model(str(path))
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n" + bytes(64), b"", b"hello"])
+def test_files_that_hold_no_weights_at_all_are_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"^weights .*a\.png: neither a \.safetensors nor a file of torch\.save$"):
+        read_tensors(path)
+
+
+def test_weights_of_torch_are_read_in_both_of_its_formats(tmp_path: Path) -> None:
+    for new in (True, False):
+        torch.save({"a": torch.ones(2)}, tmp_path / "a.pth", _use_new_zipfile_serialization=new)
+        assert torch.equal(read_tensors(tmp_path / "a.pth")["a"], torch.ones(2))
 
 
 def test_weights_of_another_architecture_are_refused(saved: Path) -> None:
