@@ -127,7 +127,7 @@ def _published_path(model: str) -> Path | None:
         if path.is_file():
             try:
                 values = yaml.safe_load(path.read_text())
-            except (OSError, yaml.YAMLError) as error:
+            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
                 raise WeightsError(f"model {path}: not a model description ({error})") from error
             if isinstance(values, dict) and values.get("kind") == "published":
                 return path

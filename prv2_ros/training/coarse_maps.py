@@ -65,20 +65,23 @@ def write_coarse_maps(
         raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
     precision = "" if bf16 else "_float32"  # maps in bfloat16 keep the name from before it told the two apart
     place = output / f"coarse_maps_{_fingerprint(model.coarse)}_{model.spec.second_look:g}{precision}"
+    scenes = {path: _tiles(path) for folder in folders for path in list_pictures(Path(folder))}
+    if not any(scenes.values()):
+        raise InputError(f"no tiles in {', '.join(folders)}: write them with `prv2 synth --tiles`")
     place.mkdir(parents=True, exist_ok=True)
-    scenes = [path for folder in folders for path in list_pictures(Path(folder))]
     maps: dict[Path, Path] = {}
     model.eval()
-    for path in tqdm(scenes, desc="coarse maps", unit="scene"):
-        tiles = sorted(path.parent.glob(f"{path.stem}-*.json"))
+    for path, tiles in tqdm(scenes.items(), desc="coarse maps", unit="scene"):
         of_scene = {tile: place / f"{tile.stem}_{_seen(path, tile)}.npz" for tile in tiles}
         if not all(file.exists() for file in of_scene.values()):
             with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
                 _write(model, read_tile_scene(path), list(of_scene.values()))
         maps.update(of_scene)
-    if not maps:
-        raise InputError(f"no tiles in {', '.join(folders)}: write them with `prv2 synth --tiles`")
     return maps
+
+
+def _tiles(overview: Path) -> list[Path]:
+    return sorted(overview.parent.glob(f"{overview.stem}-*.json"))
 
 
 def read_coarse_tile(path: Path) -> CoarseTile:

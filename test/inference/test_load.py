@@ -147,3 +147,10 @@ def test_a_projection_that_is_missing_or_another_is_named(tmp_path: Path) -> Non
         load_engine(str(_own_coarse(tmp_path, projection=None)), "cpu")
     with pytest.raises(WeightsError, match=r"refiner.safetensors holds no projection"):
         load_engine(str(_own_coarse(tmp_path, projection="refiner.safetensors")), "cpu")
+
+
+def test_a_binary_file_is_no_description(tmp_path: Path) -> None:
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(bytes(range(128, 256)))
+    with pytest.raises(WeightsError, match=r"binary\.yaml: not a model description"):
+        load_engine(str(path), "cpu")

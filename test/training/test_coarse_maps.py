@@ -126,3 +126,9 @@ def test_folders_without_tiles_are_named(model: DepthModel, tmp_path: Path) -> N
         write_coarse_maps(model, (), tmp_path)
     with pytest.raises(InputError, match=r"no folder .*absent"):
         write_coarse_maps(model, (str(tmp_path / "absent"),), tmp_path)
+
+
+def test_frames_without_tiles_leave_no_folder(model: DepthModel, frames: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no tiles in"):
+        write_coarse_maps(model, (str(frames),), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
