@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from prv2_ros.errors import InputError
 
 LARGEST_MM = 65535
-"""The most that a 16-bit image of millimetres says."""
+LARGEST_M = LARGEST_MM / 1000
+"""The most that a 16-bit image of millimetres says, in millimetres and in metres."""
 
 _BAND_ROWS = 64
 _INVALID_RGB = (128, 128, 128)

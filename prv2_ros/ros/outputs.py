@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image, PointCloud2, PointField
 
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.geometry.depth_codec import LARGEST_MM, limit_range, to_millimetres
+from prv2_ros.geometry.depth_codec import LARGEST_M, limit_range, to_millimetres
 from prv2_ros.geometry.pointcloud import depth_to_points, write_rgb
 from prv2_ros.ros.buffers import MessageBuffer
 
@@ -46,7 +46,7 @@ class DepthWriter:
         message.height, message.width = height, width
         message.encoding, message.is_bigendian = encoding, 0
         if encoding == "16UC1" and far_value == "max":
-            max_m = min(max_m, LARGEST_MM / 1000)  # what a millimetre image can say at most
+            max_m = min(max_m, LARGEST_M)  # what a millimetre image can say at most
         far = {"nan": math.nan, "inf": math.inf, "max": max_m}[far_value]
         if encoding == "16UC1":
             if self._metres.shape != depth_m.shape:

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.geometry.depth_codec import LARGEST_MM
+from prv2_ros.geometry.depth_codec import LARGEST_M
 from prv2_ros.inference.regions import Region, parse_regions
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View, ViewCache
@@ -27,9 +27,6 @@ from prv2_ros.types import DepthResult
 
 LARGEST_STAMP_AGE_S = 3600.0
 """Header stamps further from the node's clock are of another clock (a bag played without `use_sim_time`)."""
-
-LARGEST_M = LARGEST_MM / 1000
-"""Largest depth that a 16UC1 image can say (m)."""
 
 
 class Engine(Protocol):
