@@ -94,6 +94,7 @@ class Partner:
         self.images = self.node.create_publisher(Image, "image_raw", reliable())
         self.compressed = self.node.create_publisher(CompressedImage, "image_raw/compressed", reliable())
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", reliable())
+        self.transitions = self.node.create_client(ChangeState, "depth_node/change_state")
         self.received: dict[str, list[Any]] = {topic: [] for topic in (*self.KINDS, *self.ASKED_FOR, "/diagnostics")}
         self.arrivals: list[float] = []
         self.keep = keep
@@ -176,10 +177,10 @@ class Live:
 
 
 def change_state(live: Live, transition: int) -> bool:
-    client = live.partner.node.create_client(ChangeState, "depth_node/change_state")
-    assert client.wait_for_service(10)
-    request = ChangeState.Request(transition=Transition(id=transition))
-    future = client.call_async(request)
+    """Ask the node for a transition, as a lifecycle manager does: over one client that is found once."""
+    client = live.partner.transitions
+    assert client.service_is_ready() or client.wait_for_service(20)
+    future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
     wait_until(future.done, what="transition")
     return bool(future.result().success)
 
