@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -90,11 +91,13 @@ def verdict(node: DepthNode, ages_s: list[float], memory: tuple[float, float], o
     counts = node.statistics.snapshot().counts
     settled = counts.published + counts.dropped + counts.skipped + counts.errors
     growth = memory[1] - memory[0]
+    worst_s = max(ages_s, default=math.inf)
+    median_s = float(np.median(ages_s)) if ages_s else math.nan
     checks = {
-        f"worst age {max(ages_s):.2f} s below {2 * options.delay_s:g} s": max(ages_s) < 2 * options.delay_s,
+        f"worst age {worst_s:.2f} s below {2 * options.delay_s:g} s": worst_s < 2 * options.delay_s,
         f"memory grew by {growth:.1f} MiB, limit {options.growth_mib:g}": growth <= options.growth_mib,
         f"in {counts.received} = out + dropped + skipped + errors {settled}": counts.received == settled,
-        f"median age {np.median(ages_s):.2f} s over {len(ages_s)} frames": len(ages_s) > 0,
+        f"median age {median_s:.2f} s over {len(ages_s)} frames": len(ages_s) > 0,
     }
     for text, passed in checks.items():
         print(f"{'ok  ' if passed else 'FAIL'} {text}")

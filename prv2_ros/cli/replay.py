@@ -27,7 +27,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--follow",
         default="",
         metavar="TOPIC",
-        help="after each image wait until TOPIC (such as /depth/camera_info) has its stamp, not for its time",
+        help="after each camera image wait until TOPIC (such as /camera/depth/camera_info; the bag's own is left out) "
+        "has its stamp, not for its time; of several cameras name the node's with --topic",
     )
     parser.add_argument("--follow-timeout", type=float, default=10.0, metavar="S", help="longest wait (s, default 10)")
     parser.add_argument("--loop", action="store_true", help="start again at the end, until interrupted")

@@ -30,6 +30,7 @@ CLOCK_STEP_S = 0.01
 """`/clock` moves at least this often (s, of the machine's time)."""
 
 _LATCHED = ("/tf_static", "/robot_description")
+_DEPTH = ("32FC1", "16UC1", "compressedDepth")
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
@@ -43,8 +44,9 @@ class ReplayOptions:
     """Factor on the original speed; inf publishes without a pause."""
 
     follow: str = ""
-    """Topic that answers each image with its stamp, as the node's depth/camera_info does. Where it is set, the next
-    message waits for the answer instead of for its time: as fast as the node takes it."""
+    """Topic that answers each camera image with its stamp, as the node's depth/camera_info does. Where it is set, the
+    next message waits for the answer instead of for its time: as fast as the node takes it. Depth images are not waited
+    for, and the topic itself is not published: the bag's own recording of it must not pass for an answer."""
 
     follow_timeout_s: float = 10.0
     """An answer that takes longer counts as missing."""
@@ -70,8 +72,11 @@ class Played:
 
     messages: int = 0
     images: int = 0
+    asked: int = 0
+    """Images that an answer was waited for."""
+
     answered: int = 0
-    """Images whose stamp came back on the followed topic."""
+    """Those whose stamp came back on the followed topic."""
 
 
 class Player:
@@ -93,13 +98,14 @@ class Player:
         self._node, self._bag, self._options, self._spin = node, bag, options, spin
         self._clock = node.create_publisher(Clock, "/clock", 10)
         topics = bag.topics()
+        own = ("/clock", "/" + options.follow.lstrip("/"))
         missing = [name for name in options.topics if name not in topics]
         if missing:
             raise InputError(f"--topic {missing[0]} is not in bag {bag.path}; it has {', '.join(topics)}")
         self._publishers = {}
         for name, topic in topics.items():
             kind = _message_class(topic.msgtype)
-            if name == "/clock" or (options.topics and name not in options.topics):
+            if name in own or (options.topics and name not in options.topics):
                 continue
             if kind is None:
                 node.get_logger().warning(f"{name} is left out: {topic.msgtype} is not installed")
@@ -107,6 +113,7 @@ class Player:
             self._publishers[name] = node.create_publisher(kind, name, _quality(name))
         if not self._publishers:
             raise InputError(f"bag {bag.path} has no topic whose message type is installed")
+        self._waits: dict[str, bool] = {}
         self._answers: set[int] = set()
         self._subscription: Any = None
 
@@ -132,7 +139,8 @@ class Player:
             played.messages += 1
             if raw.msgtype in _IMAGES:
                 played.images += 1
-                if self._options.follow:
+                if self._options.follow and self._is_camera(raw):
+                    played.asked += 1
                     played.answered += self._wait_for_answer(raw)
         return played
 
@@ -155,6 +163,14 @@ class Player:
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(stamp_ns, 1_000_000_000)
         self._clock.publish(message)
+
+    def _is_camera(self, raw: RawMessage) -> bool:
+        """Whether a node would answer the images of this topic, by its first one."""
+        if raw.topic not in self._waits:
+            message = self._bag.message(raw)
+            coding = message.format if "Compressed" in raw.msgtype else message.encoding
+            self._waits[raw.topic] = not any(word in coding for word in _DEPTH)
+        return self._waits[raw.topic]
 
     def _wait_for_answer(self, raw: RawMessage) -> bool:
         """Wait until the followed topic carries the image's stamp; False after the timeout."""
@@ -249,7 +265,7 @@ def main() -> int:
         return 1
     finally:
         rclpy.try_shutdown()
-    answers = f", {played.answered} answered" if options.follow else ""
+    answers = f", {played.answered} of {played.asked} answered" if options.follow else ""
     print(f"published {played.messages} messages, {played.images} images{answers}")
     return 0
 

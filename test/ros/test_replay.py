@@ -94,7 +94,19 @@ def test_as_fast_as_the_node_takes_it(tmp_path: Path, context: Any) -> None:
     listener = Listener(context, answers=True)
     topics = ("/front/image_raw", "/front/camera_info")
     played = play(context, listener, bag=str(path), follow="/answer", topics=topics)
-    assert (played.messages, played.images, played.answered) == (12, 6, 6)
+    assert (played.messages, played.images, played.asked, played.answered) == (12, 6, 6, 6)
+
+
+def test_depth_images_are_not_waited_for(tmp_path: Path, context: Any) -> None:
+    path = Samples(frames=3).write(tmp_path / "a")
+    played = play(context, Listener(context, answers=True), bag=str(path), follow="/answer")
+    assert (played.images, played.asked, played.answered) == (6, 3, 3)
+
+
+def test_the_followed_topic_in_the_bag_is_no_answer(tmp_path: Path, context: Any) -> None:
+    path = Samples(frames=2).write(tmp_path / "a")
+    played = play(context, Listener(context), bag=str(path), follow="/front/camera_info", follow_timeout_s=0.2)
+    assert (played.messages, played.asked, played.answered) == (4, 2, 0), "colour and depth images only"
 
 
 def test_an_answer_that_does_not_come_is_waited_for_only_so_long(tmp_path: Path, context: Any) -> None:
