@@ -51,7 +51,7 @@ def load_engine(settings: Settings) -> Engine:
 
 
 class DepthNode(Node):
-    """Subscribes `image_raw`, `camera_info`; publishes `depth/image_rect`, `depth/camera_info`, `points`, `confidence`.
+    """Metric depth of a camera's images: subscribes `image_raw` and `camera_info`, publishes what `Publishers` lists.
 
     Configure loads the model and creates the publishers, activate subscribes and starts the inference thread,
     deactivate stops both, cleanup frees the model. Images are taken in only while somebody subscribes to an output.
@@ -164,17 +164,17 @@ class DepthNode(Node):
 
     def _create_publishers(self) -> Publishers:
         topics = {
-            "depth/image_rect": Image,
-            "depth/camera_info": CameraInfo,
-            "points": PointCloud2,
-            "confidence": Image,
+            "depth": ("depth/image_rect", Image),
+            "camera_info": ("depth/camera_info", CameraInfo),
+            "points": ("points", PointCloud2),
+            "confidence": ("confidence", Image),
+            "rgb": ("rgb/image_rect_color", Image),
         }
-        created = []
-        for topic, kind in topics.items():
-            name = self.resolve_topic_name(topic)
-            options = qos.publisher_options(name, self._report_qos)
-            created.append(self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options))
-        return Publishers(depth=created[0], camera_info=created[1], points=created[2], confidence=created[3])
+        created = {}
+        for field, (topic, kind) in topics.items():
+            options = qos.publisher_options(self.resolve_topic_name(topic), self._report_qos)
+            created[field] = self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options)
+        return Publishers(**created)
 
     def _start(self) -> None:
         assert self._engine is not None

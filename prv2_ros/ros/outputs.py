@@ -59,21 +59,23 @@ class DepthWriter:
         return message
 
 
-class ConfidenceWriter:
-    """Fills one Image message with confidence (32FC1); the message and its bytes are used again."""
+class PixelWriter:
+    """Fills one Image message with pixels as they are; the message and its bytes are used again."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str, dtype: type[np.generic]) -> None:
+        """Write images of this encoding from arrays of this type, such as `32FC1` and float32."""
+        self._dtype = dtype
         self._message = Image()
-        self._message.encoding, self._message.is_bigendian = "32FC1", 0
+        self._message.encoding, self._message.is_bigendian = encoding, 0
         self._buffer = MessageBuffer(self._message)
 
-    def write(self, confidence: NDArray[np.float32], header: Any) -> Image:
-        """Copy (H, W) confidence in 0..1, NaN where there is no depth; `header` is the input image's."""
-        height, width = confidence.shape
+    def write(self, pixels: NDArray[Any], header: Any) -> Image:
+        """Copy (H, W) or (H, W, C) pixels; `header` is the input image's."""
         message = self._message
         message.header = header
-        message.height, message.width, message.step = height, width, 4 * width
-        np.copyto(self._buffer.view((height, width), np.float32), confidence)
+        message.height, message.width = pixels.shape[:2]
+        message.step = pixels.itemsize * int(np.prod(pixels.shape[1:]))
+        np.copyto(self._buffer.view(pixels.shape, self._dtype), pixels, casting="no")
         return message
 
 

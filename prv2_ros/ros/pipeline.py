@@ -1,4 +1,4 @@
-"""What happens to one frame in the inference thread: message in, depth, camera info and cloud out."""
+"""What happens to one frame in the inference thread: message in; depth, camera info, cloud and picture out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.ros.conversions import image_to_rgb
 from prv2_ros.ros.infos import CameraInfos
-from prv2_ros.ros.outputs import CloudWriter, ConfidenceWriter, DepthWriter
+from prv2_ros.ros.outputs import CloudWriter, DepthWriter, PixelWriter
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
@@ -61,10 +61,12 @@ class Publishers:
     camera_info: Any
     points: Any
     confidence: Any
+    rgb: Any
+    """The pixels that the depth belongs to: rectified, with its stamp, which by then have long left the camera."""
 
     def all(self) -> tuple[Any, ...]:
         """Give every publisher."""
-        return self.depth, self.camera_info, self.points, self.confidence
+        return self.depth, self.camera_info, self.points, self.confidence, self.rgb
 
     def wanted(self, *, points: bool = True) -> bool:
         """Tell whether anyone subscribes to any of them; to `points` only where points can be made."""
@@ -116,7 +118,8 @@ class FramePipeline:
         self._views = ViewCache()
         self._depth = DepthWriter()
         self._cloud = CloudWriter()
-        self._confidence = ConfidenceWriter()
+        self._confidence = PixelWriter("32FC1", np.float32)
+        self._rgb = PixelWriter("rgb8", np.uint8)
         self._info = CameraInfo()
 
     def __call__(self, frame: Frame) -> None:
@@ -177,6 +180,8 @@ class FramePipeline:
         camera = view.camera if view.is_calibrated else None
         fill_camera_info(self._info, camera, view.width, view.height, view.tx)
         publishers.camera_info.publish(self._info)
+        if publishers.rgb.get_subscription_count() > 0:
+            publishers.rgb.publish(self._rgb.write(image, header))
         if publishers.depth.get_subscription_count() > 0:
             self._warn_of_millimetres(settings)
             depth = self._depth.write(

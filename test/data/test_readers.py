@@ -15,7 +15,7 @@ from prv2_ros.data.readers import READERS, Source, open_dataset, parse_source
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+TRAINING = Path(__file__).resolve().parents[2] / "docs" / "TRAINING.md"
 
 
 def frames(root: Path) -> Path:
@@ -146,8 +146,8 @@ def test_a_source_opens_its_data_set(tmp_path: Path):
     assert (dataset.name, dataset.split, len(dataset)) == ("kitti", "val", 2)
 
 
-def test_the_readme_lists_every_data_set_and_its_splits():
-    text = README.read_text(encoding="utf-8")
+def test_the_documentation_lists_every_data_set_and_its_splits():
+    text = TRAINING.read_text(encoding="utf-8")
     table = text.partition("<!-- datasets:begin -->")[2].partition("<!-- datasets:end -->")[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")

@@ -86,7 +86,7 @@ class Partner:
     """Publishes the inputs and keeps what the outputs bring."""
 
     KINDS: ClassVar = {"depth/image_rect": Image, "depth/camera_info": CameraInfo, "points": PointCloud2}
-    ASKED_FOR: ClassVar = {"confidence": Image}
+    ASKED_FOR: ClassVar = {"confidence": Image, "rgb/image_rect_color": Image}
     """Topics that are subscribed only where a test names them."""
 
     def __init__(self, context: Any, *, listen: tuple[str, ...] = tuple(KINDS), keep: bool = True) -> None:

@@ -79,6 +79,23 @@ def test_distorted_camera_is_rectified_and_said_so() -> None:
         assert engine.calls[1][1].is_distorted
 
 
+@pytest.mark.parametrize("distortion", [(), (-0.2, 0.0, 0.0, 0.0, 0.0)])
+def test_the_pixels_of_the_depth_are_published_when_somebody_subscribes(distortion: tuple[float, ...]) -> None:
+    engine = PlaneEngine()
+    picture = np.random.default_rng(5).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    with live_node(engine, listen=("rgb/image_rect_color",)) as live:
+        live.wait_ready()
+        live.send_info(info_message(64, 48, d=distortion))
+        send(live, image_message(picture, "rgb8", sec=12, nanosec=34))
+        wait_until(lambda: live.partner.received["rgb/image_rect_color"], what="rectified picture")
+        message = live.partner.received["rgb/image_rect_color"][0]
+        assert (message.header.stamp.sec, message.header.stamp.nanosec) == (12, 34)
+        assert (message.encoding, message.height, message.width, message.step) == ("rgb8", 48, 64, 192)
+        pixels = np.frombuffer(message.data, np.uint8).reshape(48, 64, 3)
+        np.testing.assert_array_equal(pixels, engine.calls[0][0])
+        assert np.array_equal(pixels, picture) == (not distortion)
+
+
 def test_confidence_is_published_when_somebody_subscribes() -> None:
     engine = PlaneEngine(confidence=0.75)
     with live_node(engine, {"max_latency_ms": 80.0, "regions": "4,8,20,30"}, listen=("confidence",)) as live:
