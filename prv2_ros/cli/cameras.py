@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +69,8 @@ def camera_source(arguments: argparse.Namespace) -> CameraSource:
     if numbers:
         if arguments.fx is None:
             raise InputError(f"--{numbers[0]} was given without --fx: the focal length along x is needed")
-        return lambda width, height: _from_numbers(arguments, width, height)
+        # Cached, so that what is said of a size is said once.
+        return functools.cache(functools.partial(_from_numbers, arguments))
     camera = read_camera_info(arguments.camera_info, rectified=arguments.rectified)
     if camera.is_distorted:
         _logger.warning(
@@ -88,7 +90,9 @@ def _from_numbers(arguments: argparse.Namespace, width: int, height: int) -> Cam
         cx=(width - 1) / 2 if arguments.cx is None else arguments.cx,
         cy=(height - 1) / 2 if arguments.cy is None else arguments.cy,
     )
-    return _checked(camera, "--fx, --fy, --cx and --cy are in pixels of this image")
+    _checked(camera, "--fx, --fy, --cx and --cy are in pixels of this image")
+    _warn_of_another_size(camera)
+    return camera
 
 
 def _checked(camera: CameraModel, advice: str) -> CameraModel:
@@ -97,3 +101,23 @@ def _checked(camera: CameraModel, advice: str) -> CameraModel:
     except InputError as error:
         raise InputError(f"{error}: {advice}") from error
     return camera
+
+
+def _warn_of_another_size(camera: CameraModel) -> None:
+    """Tell of a principal point outside of the picture: a crop has that, but more often other intrinsics were taken."""
+    for name, value, side, extent in (
+        ("cx", camera.cx, camera.width, "wide"),
+        ("cy", camera.cy, camera.height, "high"),
+    ):
+        if not -0.5 <= value <= side - 0.5:
+            from tqdm import tqdm
+
+            with tqdm.external_write_mode():  # `prv2 predict` of several images shows a progress bar
+                _logger.warning(
+                    "%s = %g px is outside of the %d px %s picture: are these the intrinsics of another size?",
+                    name,
+                    value,
+                    side,
+                    extent,
+                )
+            return

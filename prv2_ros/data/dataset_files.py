@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,8 @@ from prv2_ros.geometry.camera import CameraModel
 
 _READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # truth and intrinsics are those of the stored pixels
 _SHOWN = 3
-_JPEG_END = b"\xff\xd9"
-_JPEG_TAIL_BYTES = 65_536  # some cameras append a preview
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # without stuffed zeros and what has no length
 
 ItemT = TypeVar("ItemT")
 
@@ -219,12 +220,26 @@ def unreadable(path: Path, error: Exception | None = None) -> InputError:
     )
 
 
+def is_cut_jpeg(data: bytes) -> bool:
+    """Tell a JPEG whose picture has no end: OpenCV 4 fills what is missing with grey, and says so on stderr only.
+
+    Where the file ends says nothing: telephones append a video or a preview to a whole picture, and a cut one may still
+    have its thumbnail, with an end marker. So segments are followed from the start, and skipped with what they hold.
+    """
+    if not data.startswith(_JPEG_START):
+        return False
+    at = len(_JPEG_START)
+    while marker := _JPEG_MARKER.search(data, at):
+        if marker[0] == _JPEG_END:
+            return False
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return True
+
+
 def _imread(path: Path, flags: int) -> NDArray[Any]:
     try:
         data = path.read_bytes()
-        # OpenCV fills what is missing of a cut JPEG with grey, and says so on stderr only.
-        cut = path.suffix.lower() in (".jpg", ".jpeg") and _JPEG_END not in data[-_JPEG_TAIL_BYTES:]
-        image = None if cut or not data else cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and not is_cut_jpeg(data) else None
     except (OSError, cv2.error) as error:
         raise unreadable(path, error) from error
     if image is None:

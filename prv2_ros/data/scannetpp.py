@@ -12,15 +12,15 @@ common/scene_release.py, common/render.py, iphone/prepare_iphone_data.py). Facts
   at 20 m. They are looked for in data/SCENE, where the toolkit puts them if it is given no other folder.
 - `{iphone,dslr}/colmap/cameras.txt`: one camera, OPENCV or OPENCV_FISHEYE. Frames are rectified here.
 
-Splits: `train` and `val` pair the telephone's pictures with its own depth, each sample at the one pixel of the image
-that its centre falls on (PatchRefiner repeats it over 56 pixels, which makes steps that are not there).
+Splits: `train` and `val` pair the telephone's pictures with its own depth, each sample at the one pixel of the
+rectified image that its centre falls on (PatchRefiner repeats it over 56 pixels, which makes steps that are not there).
 `train_mesh`, `val_mesh`: the telephone's pictures with the mesh's depth. `train_dslr`, `val_dslr`: the photographs with
 the mesh's depth. The truth of the test scenes is not public.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,7 @@ from prv2_ros.data.dataset_files import (
 from prv2_ros.data.frames import Frame
 from prv2_ros.data.rectify import rectify
 from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.camera_file import fit_camera
 
 NAME = "scannetpp"
@@ -150,28 +151,36 @@ def read_item(item: ScanItem) -> Frame:
     except InputError as error:
         raise InputError(f"{item.image}: {error}") from error
     depth_m = known_depth(read_png16(item.depth) / np.float32(1000))
-    if item.depth.parent.name == "depth":
-        depth_m = spread(depth_m, width, height)
+    is_coarse = item.depth.parent.name == "depth"
     device = item.image.parents[1].name
     frame = make_frame(
         name=f"{item.scene}_{device}_{item.image.stem}",
         kind=device,
         image=image,
-        depth_m=depth_m,
+        depth_m=np.full((height, width), np.nan, np.float32) if is_coarse else depth_m,
         camera=camera,
         source=item.image,
     )
-    return rectify(frame)
+    frame = rectify(frame)
+    # Spread after that: the nearest pixels that rectifying takes would leave out some samples and double others.
+    return replace(frame, depth_m=spread(depth_m, camera)) if is_coarse else frame
 
 
-def spread(depth_m: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Put each sample of a coarser map (h, w) at the pixel of an image (height, width) that its centre falls on.
+def spread(depth_m: NDArray[np.float32], camera: CameraModel) -> NDArray[np.float32]:
+    """Put each sample of a coarser map (h, w) at the pixel of the rectified image (H, W) that its centre falls on.
 
-    All other pixels are NaN.
+    All other pixels are NaN. Samples that the rectified image does not show are left out.
+
+    Args:
+        depth_m: the map, of all that the lens sees.
+        camera: of the image as it was taken, lens and all.
+
     """
     h, w = depth_m.shape
-    found = np.full((height, width), np.nan, np.float32)
-    rows = ((np.arange(h) + 0.5) * height / h).astype(np.intp)
-    columns = ((np.arange(w) + 0.5) * width / w).astype(np.intp)
-    found[np.ix_(rows, columns)] = depth_m
+    # From the edges of the picture's first pixel; half-way places, which rounding moves about, all go one way.
+    corner_px = (camera.cx + 0.501, camera.cy + 0.501)
+    x, y = np.moveaxis(camera.resized(w, h).rays() * (camera.fx, camera.fy) + corner_px, -1, 0)
+    shown = (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    found = np.full((camera.height, camera.width), np.nan, np.float32)
+    found[y[shown].astype(np.intp), x[shown].astype(np.intp)] = depth_m[shown]
     return found

@@ -69,6 +69,13 @@ class SyntheticFrame:
     """(H, W) along z in metres; inf for sky."""
 
     camera: CameraModel
+    """The ideal camera, as a calibration gives it, and that of every ray of a `drive`.
+
+    Three pictures of `render` in ten are seen through a slightly bent lens (`Scene.lens_k1`), image and depth alike:
+    the true ray of a pixel has 1 + k1 r^2 times the slope r that this camera gives it, and hits f |k1| r^3 px away. In
+    the corners of 640x480 px that is 1.5 px for half of those lenses, and 12.7 px for the worst one of 110 degrees.
+    """
+
     kind: str
 
 
@@ -180,9 +187,10 @@ def view(scene: Scene, camera: Pinhole) -> Hits:
 def drive(
     seed: int, count: int, width: int, height: int, *, device: str | torch.device = "cpu"
 ) -> Iterator[SyntheticFrame]:
-    """Yield `count` frames at 10 Hz from a car that goes down a street at about 8 m/s."""
+    """Yield `count` frames at 10 Hz from a car that goes down a street at about 8 m/s, seen by an ideal camera."""
     _check_size(width, height)
-    scene, _ = scene_of(seed, "street")
+    # Drives become bags, and geometry is checked against bags: their rays have to be those of camera_info.
+    scene = replace(scene_of(seed, "street")[0], lens_k1=0.0)
     rng = np.random.default_rng([seed, 2])
     effects = replace(SensorEffects.random(rng), motion_px=0.0)
     camera = CameraModel.from_fov(width, height, float(rng.uniform(60, 85)))

@@ -128,10 +128,11 @@ class CameraModel:
 
         """
         camera = self.cropped(*roi_xywh) if roi_xywh[2] and roi_xywh[3] else self
-        width, height = (
-            max(1, side // max(1, n)) for side, n in zip((camera.width, camera.height), binning_xy, strict=True)
-        )
-        return camera.resized(width, height)
+        across, down = (max(1, n) for n in binning_xy)
+        width, height = max(1, camera.width // across), max(1, camera.height // down)
+        # What is left over beside the last whole bin is not read; a side shorter than a bin is one pixel.
+        kept = min(camera.width, width * across), min(camera.height, height * down)
+        return camera.cropped(0, 0, *kept).resized(width, height)
 
     def project(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels (..., 2) that rays (..., 2: x/z, y/z) fall on, distortion applied; they may lie outside the image."""

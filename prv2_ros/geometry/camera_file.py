@@ -12,10 +12,9 @@ import yaml
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel, check_plausible
+from prv2_ros.geometry.lens import lens
 
 _ASPECT_TOLERANCE = 0.01
-_PINHOLE_MODELS = ("", "none", "plumb_bob", "rational_polynomial", "thin_prism", "tilted_thin_prism")
-_FISHEYE_MODELS = ("equidistant", "fisheye")
 
 
 def fit_camera(camera: CameraModel, width: int, height: int) -> CameraModel:
@@ -81,21 +80,10 @@ def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> tuple[Cam
     k = _numbers(fields, ("camera_matrix", "k", "K"), 9)
     if k[0] == 0:
         raise InputError("the intrinsic matrix is zero: the camera is not calibrated; calibrate it or use --fov")
-    name = str(fields.get("distortion_model") or "").lower()
-    if name not in _PINHOLE_MODELS + _FISHEYE_MODELS:
-        raise InputError(
-            f"distortion_model {name!r} is unknown: expected plumb_bob, rational_polynomial, equidistant or none"
-        )
-    distortion = () if name == "none" else _numbers(fields, ("distortion_coefficients", "d", "D"), None)
+    coefficients = _numbers(fields, ("distortion_coefficients", "d", "D"), None)
+    fisheye, distortion = lens(str(fields.get("distortion_model") or ""), coefficients)
     camera = CameraModel(
-        width=width,
-        height=height,
-        fx=k[0],
-        fy=k[4],
-        cx=k[2],
-        cy=k[5],
-        distortion=tuple(distortion),
-        fisheye=name in _FISHEYE_MODELS,
+        width=width, height=height, fx=k[0], fy=k[4], cx=k[2], cy=k[5], distortion=distortion, fisheye=fisheye
     )
     return camera, "K"
 

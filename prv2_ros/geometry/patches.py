@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from prv2_ros.config_fields import fit_own_fields
 from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.geometry.tiles import TileGrid, tile_grid
 
@@ -41,13 +42,16 @@ class PatchLayout:
     """Least overlap of neighbouring patches of `blend`, in pixels of the merged map."""
 
     def __post_init__(self) -> None:
-        """Refuse grids and modes that do not exist."""
+        """Refuse values of other types, and grids and modes that do not exist."""
+        fit_own_fields(self)
         if self.rows < 1 or self.columns < 1:
             raise ConfigError(f"patch grid {self.rows}x{self.columns}: both numbers must be at least 1")
         if not re.fullmatch(r"m1|m2|r\d+|blend", self.mode):
             raise ConfigError(
                 f"patch mode {self.mode!r}: expected m1, m2, blend or rN (r and a number, for example r64)"
             )
+        if self.seed < 0 or self.overlap_px < 0:
+            raise ConfigError(f"seed {self.seed}, overlap_px {self.overlap_px}: neither may be negative")
 
     def patches(self, patch_px: int) -> tuple[list[Patch], list[Patch]]:
         """Patches of the first grid, and those that are averaged in after it, on a merged map of `patch_px` patches."""

@@ -1,9 +1,10 @@
-"""Work in batches that shrink where a GPU's memory runs out."""
+"""What is done where a GPU's memory runs out: smaller batches, and an error that names the way out."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,23 @@ _logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+
+@contextmanager
+def memory_for_image(height: int, width: int) -> Iterator[None]:
+    """Say so where a GPU has too little memory for what is done with an image of this size (px) in the block.
+
+    Raises:
+        DeviceError: memory ran out.
+
+    """
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceError(
+            f"GPU memory ran out with an image of {width}x{height} px: make it smaller, and its camera with "
+            f"camera.resized, or use device cpu"
+        ) from error
 
 
 class Batches:
@@ -50,11 +68,14 @@ class Batches:
             except torch.cuda.OutOfMemoryError as error:
                 if len(batch) == 1:
                     raise DeviceError(f"GPU memory ran out with a single {self._what}: {self._way_out}") from error
-                self.size = len(batch) // 2
-                _logger.warning(
-                    "GPU memory ran out with %d %s at once: using %d from now on", len(batch), self._whats, self.size
-                )
-                torch.cuda.empty_cache()
+            else:
+                yield batch, answer
+                start += len(batch)
                 continue
-            yield batch, answer
-            start += len(batch)
+            # Only here: in the `except` the traceback still holds the failed batch's tensors, which are to be freed.
+            self._halve(len(batch))
+
+    def _halve(self, failed: int) -> None:
+        self.size = failed // 2
+        _logger.warning("GPU memory ran out with %d %s at once: using %d from now on", failed, self._whats, self.size)
+        torch.cuda.empty_cache()

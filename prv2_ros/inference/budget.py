@@ -5,8 +5,9 @@ Shapes: H and W image pixels, h and w cells of a coarse map.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 import torch
@@ -20,24 +21,69 @@ from prv2_ros.network.coarse_lite import CoarseOutput
 
 _REMEMBERED = 31
 
+_PATIENCE_FRAMES = 4
+"""Frames without the work after which it is tried again; doubled with each try that shows it to be too slow still."""
+
+_LONGEST_PATIENCE_FRAMES = 128
+
 _CONTRAST_WEIGHT = 0.8
 """What the image's contrast (0..1) counts beside the spread of the log depth (`benchmarks/anytime.py`)."""
 
 
+@dataclass
+class _Memory:
+    """What is known of one kind of work."""
+
+    times_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    settled: bool = False
+    """Whether the times are the work's own; a first time may be that of a start (CUDA, a compiler)."""
+
+    idle: int = 0
+    """Frames in a row that had time, but not enough for this work."""
+
+    patience: int = _PATIENCE_FRAMES
+
+
 class CostModel:
-    """Time that a piece of work takes, predicted from the same work in the past (median of the last ones)."""
+    """Time that a piece of work takes, predicted from the same work in the past (median of the last ones).
+
+    Work that is too slow for its budget is not done, so that its times would never be contradicted: now and then they
+    are forgotten, and it is tried again.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[Hashable, deque[float]] = {}
+        self._known: defaultdict[Hashable, _Memory] = defaultdict(_Memory)
 
     def observe(self, work: Hashable, time_ms: float) -> None:
-        """Take a measured time (ms)."""
-        self._seen.setdefault(work, deque(maxlen=_REMEMBERED)).append(time_ms)
+        """Take a measured time (ms). The first one counts only until the next."""
+        memory = self._known[work]
+        memory.idle = 0
+        if memory.settled:
+            memory.patience = _PATIENCE_FRAMES
+        else:
+            memory.settled = bool(memory.times_ms)
+            memory.times_ms.clear()
+        memory.times_ms.append(time_ms)
 
     def predict(self, work: Hashable) -> float:
         """Time (ms) that the work will take; 0 for what was never measured, so that it is tried and then known."""
-        seen = self._seen.get(work)
-        return median(seen) if seen else 0.0
+        times_ms = self._known[work].times_ms
+        return median(times_ms) if times_ms else 0.0
+
+    def fitting(self, work: Hashable, left_ms: float, most: int) -> int:
+        """Pieces of the work that fit into a time (ms), `most` at most; one of what is not known yet."""
+        if left_ms <= 0:
+            return 0
+        cost_ms = self.predict(work)
+        return min(most, int(left_ms / cost_ms)) if cost_ms else 1
+
+    def note_idle(self, work: Hashable) -> None:
+        """Take note of a frame that had time left, but not enough for any of the work."""
+        memory = self._known[work]
+        memory.idle += 1
+        if memory.idle >= memory.patience:
+            longer = min(2 * memory.patience, _LONGEST_PATIENCE_FRAMES)
+            self._known[work] = _Memory(patience=longer)
 
 
 def gain_map(coarse: CoarseOutput, image_13hw: Tensor) -> Tensor:

@@ -10,17 +10,23 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from prv2_ros.errors import ConfigError, DeviceError
+from prv2_ros.errors import ConfigError, DeviceError, Prv2Error
 
 _logger = logging.getLogger(__name__)
 
 COMPILE_MODES = ("off", "default", "cuda-graphs")
+
+_MOST_SHAPES = 64
+"""Shapes that a function is compiled for at most, all networks of its class together. Dynamo's own limit of 8 is soon
+met: each size of image has its tiles, and each number of them at once counts."""
 
 Answer = TypeVar("Answer")
 
 
 def compiled(function: Callable[..., Answer], mode: str, device: torch.device) -> Callable[..., Answer]:
     """Have a function of tensors compiled when it is first called, once for every shape that it meets.
+
+    From the 65th shape on the function runs as it is. For this the process's limit on recompilations is raised to 64.
 
     Args:
         function: a module or a method of one, that gives a tensor, a tuple or list of them, or a dataclass.
@@ -41,7 +47,17 @@ def compiled(function: Callable[..., Answer], mode: str, device: torch.device) -
         raise ConfigError(f"compile {mode!r} is unknown: use one of {', '.join(COMPILE_MODES)}")
     if mode == "cuda-graphs" and device.type != "cuda":
         raise DeviceError("compile 'cuda-graphs' needs a CUDA device: use compile default or off")
-    return function if mode == "off" else _Compiled(function, graphs=mode == "cuda-graphs")
+    if mode == "off":
+        return function
+    _allow_shapes(_MOST_SHAPES)
+    return _Compiled(function, graphs=mode == "cuda-graphs")
+
+
+def _allow_shapes(count: int) -> None:
+    """Raise Dynamo's limit on the compilations of one function, which is the whole process's, to `count` at least."""
+    config: Any = torch._dynamo.config
+    name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"  # an older torch
+    setattr(config, name, max(getattr(config, name), count))
 
 
 class _Compiled:
@@ -61,8 +77,8 @@ class _Compiled:
             if self._graphs:
                 torch.compiler.cudagraph_mark_step_begin()
             answer = self._fast(*args, **kwargs)
-        except torch.cuda.OutOfMemoryError:
-            raise  # the batch is too large, compiled or not
+        except (torch.cuda.OutOfMemoryError, Prv2Error):
+            raise  # the batch is too large or the input wrong, compiled or not
         except Exception as error:
             # The last line of a compiler's error is advice on how to debug it, the first says what is wrong.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -49,7 +49,8 @@ class EngineConfig:
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
 
     compile: str = "off"
-    """`off`, or a mode of `compiled.compiled`: `default`, `cuda-graphs`."""
+    """`off`, or a mode of `compiled.compiled`: `default`, `cuda-graphs`. Each number of tiles at once is compiled by
+    itself, and in limited time any number up to `tile_batch` may come: with 1 the first frame settles it."""
 
     def __post_init__(self) -> None:
         """Refuse values that no engine can run with."""
@@ -66,11 +67,21 @@ class EngineConfig:
                 f"overlap_px = {self.overlap_px}: must lie between 0 and a quarter of max_tile_px "
                 f"({self.max_tile_px // 4})"
             )
-        if not 0 <= self.max_latency_ms < math.inf:
-            raise ConfigError(f"max_latency_ms = {self.max_latency_ms}: must be 0 (no limit) or a time in milliseconds")
+        check_latency(self.max_latency_ms)
         if not 0 <= self.wide_cells <= _WIDEST_CELLS:
             raise ConfigError(f"wide_cells = {self.wide_cells}: must lie between 0 (off) and {_WIDEST_CELLS}")
         for region in self.regions:
             check_region(region)
         if self.tile_batch < 0:
             raise ConfigError(f"tile_batch = {self.tile_batch}: must be 0 (chosen by the device) or more")
+
+
+def check_latency(max_latency_ms: float) -> None:
+    """Refuse a limit on the time (ms) that is none.
+
+    Raises:
+        ConfigError: negative, infinite or NaN.
+
+    """
+    if not 0 <= max_latency_ms < math.inf:
+        raise ConfigError(f"max_latency_ms = {max_latency_ms}: must be 0 (no limit) or a time in milliseconds")

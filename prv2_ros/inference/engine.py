@@ -10,7 +10,7 @@ Shapes: N tiles, H and W image pixels, h and w of the coarse network's maps.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -19,15 +19,15 @@ from torch import Tensor
 
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.tiles import Tile, TileGrid, tile_grid
-from prv2_ros.inference.batches import Batches
+from prv2_ros.inference.batches import Batches, memory_for_image
 from prv2_ros.inference.blending import ImageMaps
 from prv2_ros.inference.budget import CostModel, gain_map, rank_tiles
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.compiled import compiled
-from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.config import EngineConfig, check_latency
 from prv2_ros.inference.device import choose_device, choose_precision
 from prv2_ros.inference.preprocess import check_camera, check_image, image_tensor, tile_images
-from prv2_ros.inference.regions import Region
+from prv2_ros.inference.regions import Region, check_region
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
@@ -119,36 +119,68 @@ class DepthEngine:
 
         Raises:
             InputError: an image or camera that cannot be used.
-            DeviceError: a GPU without the memory for even one tile.
+            ConfigError: a latency or region that cannot be, as in `EngineConfig`.
+            DeviceError: a GPU without the memory for the image, or for even one tile.
 
         """
-        clock = StageClock(self.device)
         height, width = check_image(image_rgb)
         camera = check_camera(camera, height, width, self.config.assumed_fov_deg)
-        with torch.inference_mode():
-            image_13HW = image_tensor(image_rgb, self.device)
-            looks = network_looks(self._model, image_13HW, camera.fx, camera.fy)
-            clock.lap("preprocess")
-            whole = merge_looks([self._coarse(look) for look in looks])
-            limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
-            maps = ImageMaps(whole, (height, width), scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
-            clock.lap("coarse")
-            grid = self._grid(height, width)
-            gain_hw = gain_map(whole, looks[0].image_B3hw) if limit_ms else None
-            order = self._order(grid, gain_hw, (height, width), regions)
-            after = ("postprocess", height, width, coarse, confidence)
-            refined = self._refine(image_13HW, whole, maps, grid, order, clock, limit_ms, after)
-            clock.lap("refine")
-            maps.leave_out_wide_changes(self.config.wide_cells if refined else 0.0)
-            result = DepthResult(
-                depth_m=self._metres(maps.log_depth_HW),
-                coarse_depth_m=self._metres(maps.log_coarse_HW) if coarse else None,
-                confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
-                refined_share=refined / len(grid),
+        limit_ms = self.config.max_latency_ms if max_latency_ms is None else max_latency_ms
+        check_latency(limit_ms)
+        regions = self.config.regions if regions is None else regions
+        for region in regions:
+            check_region(region)
+        with torch.inference_mode(), memory_for_image(height, width):
+            return self._infer(
+                image_rgb,
+                camera,
+                coarse=coarse,
+                confidence=confidence,
+                limit_ms=limit_ms,
+                regions=regions,
+                keep_tiles=keep_tiles,
             )
-            self._costs.observe(after, clock.lap("postprocess"))
-            # After the last lap: what is measured of a frame should not depend on whether its tiles are looked at.
-            tiles = tuple(TileDepth(y=t.y, x=t.x, depth_m=self._metres(log_hw)) for t, log_hw in maps.tiles)
+
+    def _infer(
+        self,
+        image_rgb: NDArray[np.uint8],
+        camera: CameraModel,
+        *,
+        coarse: bool,
+        confidence: bool,
+        limit_ms: float,
+        regions: Sequence[Region],
+        keep_tiles: bool,
+    ) -> DepthResult:
+        clock = StageClock(self.device)
+        size_hw = (camera.height, camera.width)
+        image_13HW = image_tensor(image_rgb, self.device)
+        looks = network_looks(self._model, image_13HW, camera.fx, camera.fy)
+        clock.lap("preprocess")
+        whole = merge_looks([self._coarse(look) for look in looks])
+        maps = ImageMaps(whole, size_hw, scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
+        clock.lap("coarse")
+        grid = self._grid(*size_hw)
+        work, after = ("tile", grid.y.tile, grid.x.tile), ("postprocess", *size_hw, coarse, confidence)
+        batches: Iterable[Sequence[Tile]] = [list(grid)]
+        if limit_ms:
+            ranked = rank_tiles(grid, size_hw, gain_map(whole, looks[0].image_B3hw), regions)
+            batches = self._in_time(ranked, work, clock, limit_ms - self._costs.predict(after))
+        refined = self._refine(image_13HW, whole, maps, grid, batches)
+        refine_ms = clock.lap("refine")
+        if not limit_ms:
+            # Once a frame: each look at the clock waits for the GPU.
+            self._costs.observe(work, refine_ms / len(grid))
+        maps.leave_out_wide_changes(self.config.wide_cells if refined else 0.0)
+        result = DepthResult(
+            depth_m=self._metres(maps.log_depth_HW),
+            coarse_depth_m=self._metres(maps.log_coarse_HW) if coarse else None,
+            confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
+            refined_share=refined / len(grid),
+        )
+        self._costs.observe(after, clock.lap("postprocess"))
+        # After the last lap: what is measured of a frame should not depend on whether its tiles are looked at.
+        tiles = tuple(TileDepth(y=t.y, x=t.x, depth_m=self._metres(log_hw)) for t, log_hw in maps.tiles)
         return dataclasses.replace(result, tiles=tiles, timings_ms=clock.timings_ms())
 
     def _coarse(self, look: Look) -> CoarseOutput:
@@ -158,17 +190,22 @@ class DepthEngine:
     def _grid(self, height: int, width: int) -> TileGrid:
         return tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)
 
-    def _order(
-        self,
-        grid: TileGrid,
-        gain_hw: Tensor | None,
-        image_hw: tuple[int, int],
-        regions: Sequence[Region] | None,
-    ) -> list[Tile]:
-        """Tiles in the order in which they are refined; without limit on the time (no gain) it does not matter."""
-        if gain_hw is None:
-            return list(grid)
-        return rank_tiles(grid, image_hw, gain_hw, self.config.regions if regions is None else regions)
+    def _in_time(
+        self, tiles: Sequence[Tile], work: Hashable, clock: StageClock, until_ms: float
+    ) -> Iterator[Sequence[Tile]]:
+        """Yield batches that should be refined before a time on the clock, and learn from each what a tile costs."""
+        count = 0
+        while count < len(tiles):
+            start_ms = clock.elapsed_ms()
+            room = self._costs.fitting(work, until_ms - start_ms, self._batches.size)
+            if not room:
+                if not count and start_ms < until_ms:
+                    self._costs.note_idle(work)
+                return
+            batch = tiles[count : count + room]
+            yield batch
+            self._costs.observe(work, (clock.elapsed_ms() - start_ms) / len(batch))
+            count += len(batch)
 
     def _refine(
         self,
@@ -176,29 +213,17 @@ class DepthEngine:
         coarse: CoarseOutput,
         maps: ImageMaps,
         grid: TileGrid,
-        tiles: Sequence[Tile],
-        clock: StageClock,
-        limit_ms: float,
-        after: Hashable,
+        batches: Iterable[Sequence[Tile]],
     ) -> int:
-        """Refine tile by tile into the maps, leaving time for the work `after`; gives the number of refined tiles."""
-        if limit_ms:
-            limit_ms -= self._costs.predict(after)
-        work = ("tile", grid.y.tile, grid.x.tile)
+        """Refine tile by tile into the maps; gives the number of refined tiles."""
         count = 0
-        while count < len(tiles):
-            start_ms = clock.elapsed_ms()
-            batch = tiles[count : count + self._batches.size]
-            if limit_ms and start_ms + len(batch) * self._costs.predict(work) > limit_ms:
-                break
+        for batch in batches:
             for done, answer in self._batches.run(
                 batch, lambda part: self._refine_tiles(image_13HW, coarse, part, grid)
             ):
                 for k, tile in enumerate(done):
                     maps.blend(tile, grid, answer.log_depth_B1HW[k, 0], answer.log_scale_B1hw[k, 0])
             count += len(batch)
-            if limit_ms:
-                self._costs.observe(work, (clock.elapsed_ms() - start_ms) / len(batch))
         return count
 
     def _refine_tiles(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +14,11 @@ import yaml
 from numpy.typing import NDArray
 from torch import nn
 
+from prv2_ros.config_fields import fit_fields
 from prv2_ros.errors import ConfigError, WeightsError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.patches import PatchLayout
+from prv2_ros.geometry.tiles import MULTIPLE_PX
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.published import PublishedEngine
@@ -32,6 +34,8 @@ from prv2_ros.network.coarse_own import CoarseLiteMaps
 from prv2_ros.network.paths import config_folder, models_folder
 from prv2_ros.network.refiner_published import build_published_refiner
 from prv2_ros.types import DepthResult
+
+_SECTIONS = ("kind", "coarse", "refiner", "tiles")
 
 
 class Engine(Protocol):
@@ -78,6 +82,22 @@ class RefinerPart:
     encoder: str = "mobilenetv4_conv_small"
     weights: str | None = None
     sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TilesPart(PatchLayout):
+    """The `tiles` section of a published model."""
+
+    patch_px: int = 448
+    """Side of a patch as the networks see it (px)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a side that the networks cannot halve five times, and patches that cannot overlap so far."""
+        super().__post_init__()
+        if self.patch_px < 1 or self.patch_px % MULTIPLE_PX:
+            raise ConfigError(f"patch_px {self.patch_px}: must be a positive multiple of {MULTIPLE_PX}")
+        if self.mode == "blend":
+            self.blend_grid(self.patch_px)
 
 
 def load_engine(
@@ -127,7 +147,7 @@ def _published_path(model: str) -> Path | None:
         if path.is_file():
             try:
                 values = yaml.safe_load(path.read_text())
-            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            except (OSError, ValueError, yaml.YAMLError) as error:
                 raise WeightsError(f"model {path}: not a model description ({error})") from error
             if isinstance(values, dict) and values.get("kind") == "published":
                 return path
@@ -136,12 +156,12 @@ def _published_path(model: str) -> Path | None:
 
 def _published(path: Path, name: str, device: str, precision: str, config: EngineConfig) -> PublishedEngine:
     values: dict[str, Any] = yaml.safe_load(path.read_text())
-    _known(values, ("kind", "coarse", "refiner", "tiles"), path, "description")
+    unknown = sorted(str(key) for key in values if key not in _SECTIONS)
+    if unknown:
+        raise ConfigError(f"model {path}: unknown {', '.join(unknown)}; known are {', '.join(_SECTIONS)}")
     coarse_part = _section(CoarsePart, values.get("coarse"), path, "coarse")
     refiner_part = _section(RefinerPart, values.get("refiner"), path, "refiner")
-    tiles = dict(values.get("tiles") or {})
-    patch_px = int(tiles.pop("patch_px", 448))
-    layout = _section(PatchLayout, tiles, path, "tiles")
+    tiles = _section(TilesPart, {} if values.get("tiles") is None else values["tiles"], path, "tiles")
     for part, weights in (("coarse", coarse_part.weights), ("refiner", refiner_part.weights)):
         if not weights:
             raise WeightsError(
@@ -156,8 +176,8 @@ def _published(path: Path, name: str, device: str, precision: str, config: Engin
     return PublishedEngine(
         coarse,
         refiner,
-        layout=layout,
-        patch_px=patch_px,
+        layout=tiles,
+        patch_px=tiles.patch_px,
         max_depth_m=config.max_depth_m,
         assumed_fov_deg=config.assumed_fov_deg,
         compile=config.compile,
@@ -203,14 +223,10 @@ def _own_coarse(part: CoarsePart, path: Path) -> CoarseLiteMaps:
 def _section(kind: type[Any], values: Any, path: Path, name: str) -> Any:
     if not isinstance(values, dict):
         raise ConfigError(f"model {path}: section {name!r} is missing or no mapping")
-    _known(values, tuple(field.name for field in fields(kind)), path, name)
-    return kind(**values)
-
-
-def _known(values: dict[str, Any], names: tuple[str, ...], path: Path, section: str) -> None:
-    unknown = sorted(set(values) - set(names))
-    if unknown:
-        raise ConfigError(f"model {path}: {section} has unknown {', '.join(unknown)}; known are {', '.join(names)}")
+    try:
+        return kind(**fit_fields(kind, values))
+    except ConfigError as error:
+        raise ConfigError(f"model {path}: {name}: {error}") from error
 
 
 def _beside(path: Path, name: str) -> Path:

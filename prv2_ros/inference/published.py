@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.patches import Patch, PatchLayout, RunningMean
-from prv2_ros.inference.batches import Batches
+from prv2_ros.inference.batches import Batches, memory_for_image
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.compiled import compiled
 from prv2_ros.inference.device import choose_device, choose_precision
@@ -94,7 +94,7 @@ class PublishedEngine:
 
         Raises:
             InputError: an image that cannot be used, or that the grid does not fit.
-            DeviceError: a GPU without the memory for even one patch.
+            DeviceError: a GPU without the memory for the image, or for even one patch.
 
         """
         clock = StageClock(self.device)
@@ -102,7 +102,7 @@ class PublishedEngine:
         size = check_image(image_rgb)
         camera = check_camera(camera, *size, self._assumed_fov_deg)
         self.layout.check_image(*size)
-        with torch.inference_mode():
+        with torch.inference_mode(), memory_for_image(*size):
             image = image_tensor(image_rgb, self.device).float() / 255
             network = resize(image, (self._patch_px, self._patch_px)).contiguous(memory_format=torch.channels_last)
             clock.lap("preprocess")

@@ -21,7 +21,7 @@ def wide_part(change_HW: Tensor, cells_hw: tuple[int, int], sigma_cells: float) 
     """Smooth part of a change of log depth, by a Gaussian over the cells of the coarse map.
 
     Args:
-        change_HW: refined less coarse log depth.
+        change_HW: refined less coarse log depth; NaN counts as no change.
         cells_hw: height and width of the coarse map, whose cells say what is wide.
         sigma_cells: standard deviation in cells, above 0.
 
@@ -30,7 +30,9 @@ def wide_part(change_HW: Tensor, cells_hw: tuple[int, int], sigma_cells: float) 
 
     """
     size = (change_HW.shape[-2], change_HW.shape[-1])
-    cells = F.adaptive_avg_pool2d(change_HW.clamp(-LARGEST, LARGEST)[None, None], cells_hw)
+    # One pixel that is not a number would spoil all cells that the Gaussian reaches from it.
+    bounded_HW = change_HW.clamp(-LARGEST, LARGEST).nan_to_num_(0.0)
+    cells = F.adaptive_avg_pool2d(bounded_HW[None, None], cells_hw)
     cells = _blurred(_blurred(cells, sigma_cells).mT, sigma_cells).mT
     return F.interpolate(cells, size, mode="bilinear", align_corners=False)[0, 0]
 

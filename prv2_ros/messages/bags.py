@@ -222,7 +222,8 @@ class Bag:
         if raw.msgtype == "sensor_msgs/msg/CameraInfo":
             return _camera_info(message)
         if raw.msgtype == "stereo_msgs/msg/DisparityImage" and not self.is_ros2:
-            return SimpleNamespace(header=message.header, image=message.image, f=message.f, t=message.T)
+            fields = {name: getattr(message, name) for name in ("header", "image", "f", "min_disparity")}
+            return SimpleNamespace(**fields, t=message.T)
         return message
 
     def _check_path(self) -> None:

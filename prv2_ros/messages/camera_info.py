@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel, check_plausible
+from prv2_ros.geometry.lens import lens
 
 ASPECT_TOLERANCE = 0.01
 """Largest relative difference of aspect ratio at which a camera info is taken for a resized image."""
-
-_COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 4, 5, 8, 12, 14), "equidistant": (0, 4)}
-_ALIASES = {"": "plumb_bob", "fisheye": "equidistant", "none": "plumb_bob"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,20 +112,10 @@ def _full_size(info: Any, width: int, height: int, is_rectified: bool) -> Calibr
 
 
 def _lens(info: Any) -> tuple[bool, tuple[float, ...]]:
-    """Tell whether the lens is a fisheye, and its distortion coefficients."""
-    name = _ALIASES.get(info.distortion_model, info.distortion_model)
-    if name not in _COEFFICIENTS:
-        raise InputError(
-            f"camera info: distortion model {name[:40]!r} is not known; expected one of {', '.join(_COEFFICIENTS)}"
-        )
-    distortion = tuple(float(v) for v in info.d)
-    if name != "equidistant" and not any(distortion):  # however many zeros: drivers fill D up
-        return False, ()
-    if len(distortion) not in _COEFFICIENTS[name]:
-        raise InputError(
-            f"camera info: {len(distortion)} distortion coefficients; {name} has one of {_COEFFICIENTS[name]}"
-        )
-    return name == "equidistant" and len(distortion) == 4, distortion
+    try:
+        return lens(info.distortion_model, info.d)
+    except InputError as error:
+        raise InputError(f"camera info: {error}") from error
 
 
 def _check_plausible(matrix: str, camera: CameraModel) -> None:
@@ -175,7 +163,7 @@ def fill_camera_info(message: Any, camera: CameraModel | None, width: int, heigh
         message.distortion_model = "equidistant"
     else:
         message.distortion_model = "rational_polynomial" if len(camera.distortion) > 5 else "plumb_bob"
-    message.d = list(camera.distortion) or [0.0] * 5
+    message.d = list(camera.distortion) or [0.0] * (4 if camera.fisheye else 5)
     message.k = camera.matrix.ravel()
     projection = np.zeros((3, 4))
     projection[:, :3] = camera.matrix

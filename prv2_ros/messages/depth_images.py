@@ -36,7 +36,8 @@ def disparity_in_metres(message: Any) -> NDArray[np.float32]:
     """Depth of a stereo_msgs/DisparityImage: f T / d, with f in pixels and the baseline T in metres.
 
     Returns:
-        (H, W) metres, NaN where the disparity is not above 0.
+        (H, W) metres, NaN where the disparity is not above 0, or is below `min_disparity`, which says that there is
+        none: matchers that search from 10 px on write 9.
 
     Raises:
         InputError: f or T not positive, an encoding other than 32FC1, or sizes that do not fit the data.
@@ -47,7 +48,7 @@ def disparity_in_metres(message: Any) -> NDArray[np.float32]:
         raise InputError(f"disparity image with f = {f_px} px, T = {baseline_m} m: both must be finite, f above 0")
     disparity_px = _pixels(message.image, "disparity image").astype(np.float32)
     depth_m = np.full(disparity_px.shape, np.nan, np.float32)
-    known = (disparity_px > 0) & np.isfinite(disparity_px)
+    known = (disparity_px > 0) & np.isfinite(disparity_px) & ~(disparity_px < np.float32(message.min_disparity))
     depth_m[known] = np.float32(f_px * abs(baseline_m)) / disparity_px[known]
     return depth_m
 

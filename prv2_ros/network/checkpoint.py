@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from prv2_ros.errors import WeightsError
+from prv2_ros.config_fields import fit_fields
+from prv2_ros.errors import ConfigError, WeightsError
+from prv2_ros.files import whole_file
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.paths import models_folder
 from prv2_ros.network.reference_keys import own_name
@@ -45,17 +47,16 @@ def load_model(name_or_path: str = "default") -> DepthModel:
     Raises:
         WeightsError: no such model, a description that cannot be read, or weights that are missing, altered,
             truncated or of another architecture.
+        ConfigError: an architecture with unknown keys, or values of another type or out of range.
 
     """
     path = model_path(name_or_path)
+    description = _description(path)
+    weights, expected = path.parent / description["weights"], description["sha256"]
     try:
-        description = yaml.safe_load(path.read_text())
-        if not isinstance(description, dict) or not description.keys() >= {"weights", "sha256", "model"}:
-            raise WeightsError(f"model {path}: not a model description: holds no table with weights, sha256 and model")
-        weights, expected = path.parent / description["weights"], description["sha256"]
-        spec = _spec(description["model"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
-        raise WeightsError(f"model {path}: not a model description ({error})") from error
+        model = DepthModel(ModelSpec(**fit_fields(ModelSpec, description["model"])))
+    except ConfigError as error:
+        raise ConfigError(f"model {path}: {error}") from error
     try:
         data = weights.read_bytes()
     except OSError as error:
@@ -70,14 +71,22 @@ def load_model(name_or_path: str = "default") -> DepthModel:
         state = load(data)
     except SafetensorError as error:
         raise WeightsError(f"model {path}: {weights.name} is no safetensors file ({error})") from error
-    model = DepthModel(spec)
     fill_strictly(model, state, f"model {path}")
     return model.eval()
 
 
-def _spec(values: dict[str, Any]) -> ModelSpec:
-    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    return ModelSpec(**fields)
+def _description(path: Path) -> dict[str, Any]:
+    """Content of a model's YAML: `weights` and `sha256` are text, `model` is a table."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise WeightsError(f"model {path}: not a model description ({error})") from error
+    if not isinstance(values, dict) or not values.keys() >= {"weights", "sha256", "model"}:
+        raise WeightsError(f"model {path}: not a model description: holds no table with weights, sha256 and model")
+    for key, kind, form in (("weights", str, "text"), ("sha256", str, "text"), ("model", dict, "a table")):
+        if not isinstance(values[key], kind):
+            raise WeightsError(f"model {path}: not a model description ({key} = {values[key]!r}: expected {form})")
+    return values
 
 
 def fill_strictly(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
@@ -171,7 +180,13 @@ def _first(names: Sequence[str], count: int = 3) -> str:
 def save_model(model: DepthModel, folder: Path, name: str) -> Path:
     """Write NAME.safetensors and NAME.yaml; convolution weights in float16, the rest as it is.
 
-    The YAML comes last, so that a description never points at weights that are not there.
+    Both are on the disk before either takes its name, so that a model of that name stays as it was where they do not
+    fit. The YAML takes its name last: a description never points at weights that are not there.
+
+    Raises:
+        StorageError: the disk is full, or a quota is used up.
+        OSError: the folder cannot be made or written to.
+
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = {
@@ -184,9 +199,9 @@ def save_model(model: DepthModel, folder: Path, name: str) -> Path:
         for key, value in dataclasses.asdict(dataclasses.replace(model.spec, name=name)).items()
     }
     description = {"weights": f"{name}.safetensors", "sha256": hashlib.sha256(data).hexdigest(), "model": spec}
-    for ending, content in (("safetensors", data), ("yaml", yaml.safe_dump(description, sort_keys=False).encode())):
-        path = folder / f"{name}.{ending}"
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    return folder / f"{name}.yaml"
+    path = folder / f"{name}.yaml"
+    with whole_file(path) as described, whole_file(folder / f"{name}.safetensors") as weights:
+        weights.write(data)
+        described.write(yaml.safe_dump(description, sort_keys=False).encode())
+        described.flush()  # else a full disk would show once the weights have their name
+    return path

@@ -31,14 +31,14 @@ class ImageEncoder(nn.Module):
     std: Tensor
 
     def __init__(self, name: str, levels: int, extra_channels: int = 0) -> None:
-        """Build without weights; `levels` maps from stride 2 on; `extra_channels` beside RGB start at zero weight."""
+        """Build without weights; `levels` maps from stride 2 on; `extra_channels` beside RGB start at zero weight.
+
+        Raises:
+            ConfigError: timm knows no such model, or it has fewer maps.
+
+        """
         super().__init__()
-        try:
-            self.body = timm.create_model(
-                name, pretrained=False, features_only=True, out_indices=tuple(range(levels)), in_chans=3
-            )
-        except RuntimeError as error:
-            raise ConfigError(f"encoder {name!r}: timm knows no such model ({error})") from error
+        self.body = _timm_network(name, levels)
         if extra_channels:
             _widen_stem(self.body, extra_channels)
         _drop_unused_blocks(self.body)
@@ -65,12 +65,21 @@ def encoder_strides(name: str) -> tuple[int, ...]:
         ConfigError: timm knows no such model.
 
     """
+    with torch.device("meta"):
+        info: Any = _timm_network(name).feature_info
+    return tuple(int(stride) for stride in info.reduction())
+
+
+def _timm_network(name: str, levels: int | None = None) -> Any:
+    if ":" in name:  # `hf-hub:...`: timm would ask the network, though no weights are wanted
+        raise ConfigError(f"encoder {name!r} is none of timm's own: nothing is downloaded for a model")
+    wanted = {} if levels is None else {"out_indices": tuple(range(levels))}
     try:
-        with torch.device("meta"):
-            info: Any = timm.create_model(name, pretrained=False, features_only=True).feature_info
+        return timm.create_model(name, pretrained=False, features_only=True, **wanted)
     except RuntimeError as error:
         raise ConfigError(f"encoder {name!r}: timm knows no such model ({error})") from error
-    return tuple(int(stride) for stride in info.reduction())
+    except (IndexError, AssertionError) as error:
+        raise ConfigError(f"encoder {name!r} has fewer than {levels} maps: use another one") from error
 
 
 def _widen_stem(body: nn.Module, extra: int) -> None:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from prv2_ros.config_fields import fit_own_fields
 from prv2_ros.errors import ConfigError
 from prv2_ros.network.coarse_lite import CoarseLite, CoarseOutput
 from prv2_ros.network.refiner_realtime import RefinedTile, RefinerRealtime
 
 STRIDE_PX = 32
 """Sides of network images and tiles are multiples of this."""
+
+_WIDEST = 4096
+_LARGEST_AREA_PX = 4096 * 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,19 @@ class ModelSpec:
     look alone (`prv2_ros.network.looks`)."""
 
     def __post_init__(self) -> None:
-        """Refuse a second look that no picture has."""
+        """Refuse values of other types, and numbers that no network is built with."""
+        fit_own_fields(self)
+        for name in ("coarse_widths", "refiner_widths"):
+            widths = getattr(self, name)
+            if len(widths) != 4 or not all(1 <= width <= _WIDEST for width in widths):
+                raise ConfigError(f"{name} {list(widths)}: must be four numbers from 1 to {_WIDEST}")
+        if self.refiner_shrink not in (1, 2):
+            raise ConfigError(f"refiner_shrink {self.refiner_shrink}: must be 1 or 2")
+        if not STRIDE_PX**2 <= self.coarse_area_px <= _LARGEST_AREA_PX:
+            raise ConfigError(
+                f"coarse_area_px {self.coarse_area_px}: must be from {STRIDE_PX**2} to {_LARGEST_AREA_PX}; "
+                f"{ModelSpec.coarse_area_px} is usual"
+            )
         if self.second_look != 0 and not 0.1 <= self.second_look <= 16:
             raise ConfigError(f"second_look {self.second_look}: must be 0 (one look alone) or from 0.1 to 16")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
 
+from prv2_ros.errors import ConfigError
 from prv2_ros.ros.parameter_row import Parameter
-from prv2_ros.ros.parameters import ROS_OWN_PREFIXES, TABLE, Settings, resolve
+from prv2_ros.ros.parameters import TABLE, Settings, foreign_names, resolve
 
 _TYPES = {
     "bool": ParameterType.PARAMETER_BOOL,
@@ -41,22 +42,35 @@ def declare_parameters(node: Any) -> Settings:
     """Check what the node was started with, declare the whole table and return the settings.
 
     rclpy silently ignores a misspelt name and stops with a traceback at a wrong value; here both are refused
-    before anything is declared, with the reason.
+    before anything is declared, with the reason. Parameters of other nodes, which launch files hand to every node
+    (`SetParameter`, a shared file for `/**`), are told of and ignored.
 
     Raises:
-        ConfigError: an unknown name or a value that its row refuses.
+        ConfigError: a name that is probably misspelt, or a value that its row refuses.
 
     """
     # rclpy has no public way to the values given for parameters that are not declared (yet).
     overrides = getattr(node, "_parameter_overrides", {})
+    foreign = foreign_names(overrides)
+    if foreign:
+        node.get_logger().warning(f"none of this node's parameters, ignored: {', '.join(foreign)}")
     settings = resolve({name: parameter.value for name, parameter in overrides.items()})
     for row in TABLE:
         node.declare_parameter(row.name, row.default, descriptor(row))
     return settings
 
 
-def unused_qos_overrides(node: Any) -> list[str]:
-    """Names of `qos_overrides.` parameters that no topic of the node took: their topic or policy is misspelt."""
+def foreign_qos_overrides(node: Any) -> list[str]:
+    """Names of `qos_overrides.` parameters for what this node does not publish or subscribe; call once it does both.
+
+    Raises:
+        ConfigError: one is for a publisher or subscription of this node, but for a policy that it does not have.
+
+    """
     overrides = getattr(node, "_parameter_overrides", {})
-    prefix = next(prefix for prefix in ROS_OWN_PREFIXES if prefix.startswith("qos_"))
-    return sorted(name for name in overrides if name.startswith(prefix) and not node.has_parameter(name))
+    unused = sorted(n for n in overrides if n.startswith("qos_overrides.") and not node.has_parameter(n))
+    own = {f"qos_overrides.{name}".rpartition(".")[0] for name in node.get_parameters_by_prefix("qos_overrides")}
+    misspelt = [name for name in unused if name.rpartition(".")[0] in own]
+    if misspelt:
+        raise ConfigError(f"parameters {', '.join(misspelt)}: no topic of this node has such a QoS policy")
+    return unused

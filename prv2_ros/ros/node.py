@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.ros import qos
-from prv2_ros.ros.declare import declare_parameters, unused_qos_overrides
+from prv2_ros.ros.declare import declare_parameters, foreign_qos_overrides
 from prv2_ros.ros.diagnostics import PERIOD_S, DiagnosticsBuilder
 from prv2_ros.ros.inputs import Inputs
 from prv2_ros.ros.intake import Intake
@@ -62,7 +62,7 @@ class DepthNode(Node):
         """Declare parameters; with `autostart` the node configures and activates itself once it is spun.
 
         Raises:
-            ConfigError: an unknown parameter or a value that is refused.
+            ConfigError: a parameter that is probably misspelt, or a value that is refused.
 
         """
         super().__init__("depth_node", **node_options)
@@ -108,9 +108,10 @@ class DepthNode(Node):
         result = super().on_activate(state)
         try:
             self._start()
-            unused = unused_qos_overrides(self)
-            if unused:
-                raise ConfigError(f"parameters {', '.join(unused)}: no topic of this node has such a QoS policy")
+            foreign = foreign_qos_overrides(self)
+            if foreign:
+                text = f"no publisher or subscription of this node, ignored: {', '.join(foreign)}"
+                self._reporter.warn_once("qos_overrides", text)
         except Exception as error:
             self._stop()
             super().on_deactivate(state)

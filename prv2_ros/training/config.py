@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from prv2_ros.config_fields import fit_fields
 from prv2_ros.errors import ConfigError
-from prv2_ros.training.config_fields import fit_fields
 
 STAGES = ("coarse", "noise", "refiner", "end_to_end", "real", "confidence")
 """In the order in which a model goes through them; `refiner` and `end_to_end` are two ways to the same end."""

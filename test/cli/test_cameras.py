@@ -136,6 +136,25 @@ def test_numbers_default_to_square_pixels_and_the_middle():
     assert (camera.fy, camera.cx, camera.cy) == (510, 0, 7)
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--cx", "960", "--cy", "540"], "cx = 960 px is outside of the 320 px wide picture"),
+        (["--cy", "-1"], "cy = -1 px is outside of the 240 px high picture"),
+        (["--cx", "319", "--cy", "0"], ""),
+        ([], ""),
+    ],
+)
+def test_intrinsics_of_another_size_are_told_of_once_for_each_size(caplog, argv, said):
+    source = camera_source(parse("--fx", "1200", *argv))
+    for size in ((320, 240), (321, 241), (320, 240)):
+        source(*size)
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(lines) == (2 if said else 0)
+    if said:
+        assert lines[0] == f"{said}: are these the intrinsics of another size?"
+
+
 def test_field_of_view():
     assert camera_source(parse("--fov", "90"))(200, 100).fx == pytest.approx(100)
 

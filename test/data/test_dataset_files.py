@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prv2_ros.data.dataset_files import (
     depth_of_disparity,
     files_by_stem,
+    is_cut_jpeg,
     known_depth,
     read_npy,
     read_png16,
@@ -68,6 +69,42 @@ def test_cut_images_are_refused(tmp_path: Path, ending: str, share: float):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(InputError, match=r"a\.\w+: cannot be read; it is corrupt: fetch it again, or take"):
+        read_rgb(path)
+
+
+def jpeg(height: int, width: int, *options: int) -> bytes:
+    """A JPEG of noise, whose coded data hold all sorts of bytes."""
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3)).astype(np.uint8)
+    return cv2.imencode(".jpg", noise, list(options))[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)],
+    ids=["plain", "progressive", "restarts"],
+)
+def test_a_jpeg_with_a_long_trailer_is_read(tmp_path: Path, options: tuple[int, ...]):
+    """Motion photos: a video follows the picture. A cut picture is refused, whatever is left of it."""
+    path, picture = tmp_path / "a.jpg", jpeg(40, 60, *options)
+    path.write_bytes(picture)
+    wanted = read_rgb(path)
+    path.write_bytes(picture + bytes(100_000))
+    np.testing.assert_array_equal(read_rgb(path), wanted)
+    for size in range(3, len(picture), 97):
+        assert is_cut_jpeg(picture[:size]), "OpenCV 5 refuses it as well, OpenCV 4 does not"
+        path.write_bytes(picture[:size])
+        with pytest.raises(InputError, match=r"a\.jpg: cannot be read; it is corrupt"):
+            read_rgb(path)
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_its_picture(tmp_path: Path):
+    path, picture, thumbnail = tmp_path / "a.jpg", jpeg(40, 60), b"Exif\0\0" + jpeg(10, 15)
+    tags = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    path.write_bytes(picture[:2] + tags + picture[2:])
+    assert read_rgb(path).shape == (40, 60, 3)
+    path.write_bytes(path.read_bytes()[: len(tags) + len(picture) // 2])
+    assert is_cut_jpeg(path.read_bytes())
+    with pytest.raises(InputError, match=r"a\.jpg: cannot be read; it is corrupt"):
         read_rgb(path)
 
 

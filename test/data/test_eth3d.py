@@ -67,9 +67,11 @@ def test_interpolated_rays_of_a_large_photograph_are_those_of_every_pixel(tmp_pa
 def test_what_the_scanner_did_not_see_is_unknown_not_sky(tmp_path: Path):
     raw_m = np.full((14, 20), np.inf, np.float32)
     raw_m[:7] = 3
+    raw_m[:, 12:] = np.where(raw_m[:, 12:] == 3, -1, 0)
     depth_m = open_eth3d(trees.eth3d(tmp_path, depth_m=raw_m), "train")[0].depth_m
     assert np.isnan(depth_m[-3:]).all()
-    np.testing.assert_array_equal(depth_m[1:5, 2:-2], 3)
+    np.testing.assert_array_equal(depth_m[1:5, 2:8], 3)
+    assert np.isnan(depth_m[:, 13:]).all(), "nor is what is at or behind the camera"
 
 
 @pytest.mark.parametrize("prism", [(0.0, 0.0), (0.02, -0.03)])

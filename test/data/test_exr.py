@@ -51,3 +51,12 @@ def test_without_the_package_opencv_reads_or_the_package_is_named(tmp_path: Path
             read_exr(path)
     else:
         np.testing.assert_array_equal(read_exr(path), DEPTH)
+
+
+def test_of_three_channels_opencv_gives_red_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "depth.exr"
+    path.touch()
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "")
+    monkeypatch.setattr(cv2, "imread", lambda *_: np.stack([DEPTH + 2, DEPTH + 1, DEPTH], -1))
+    np.testing.assert_array_equal(read_exr(path), DEPTH)

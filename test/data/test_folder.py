@@ -27,6 +27,12 @@ def test_every_form_of_depth_comes_out_in_metres(tmp_path: Path, ending: str):
     np.testing.assert_allclose(frame.depth_m[1:], 2.25)
 
 
+def test_letter_case_of_an_ending_does_not_matter(tmp_path: Path):
+    root = trees.folder(tmp_path)
+    (root / "depth" / "0001.npy").rename(root / "depth" / "0001.NPY")
+    np.testing.assert_allclose(open_folder(root, "all")[0].depth_m, 2)
+
+
 def test_floats_may_hold_sky_and_holes(tmp_path: Path):
     depth_m = np.full((12, 16), np.inf)
     depth_m[0], depth_m[1] = np.nan, -1

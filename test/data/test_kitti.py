@@ -14,6 +14,7 @@ from prv2_ros.geometry.camera import CameraModel
 
 LEFT = CameraModel(width=16, height=12, fx=7, fy=7.1, cx=8.5, cy=5.5)
 RIGHT = CameraModel(width=16, height=12, fx=9, fy=9.1, cx=8, cy=5)
+TRUTH = "proj_depth/groundtruth"
 
 
 @pytest.mark.parametrize("raw", ["", "raw"])
@@ -58,6 +59,42 @@ def test_eigen_split_leaves_out_what_has_no_truth(tmp_path: Path, place: str):
     dataset = open_kitti(root, "eigen_train")
     assert len(dataset) == 1
     assert dataset[0].camera == LEFT
+
+
+def test_eigen_split_takes_frames_and_cameras_in_the_order_of_the_list(tmp_path: Path):
+    root = trees.kitti(tmp_path)
+    drive, lines = trees.KITTI_DRIVE, []
+    for camera, stem, metres in (("image_03", "0000000005", 3), ("image_02", "0000000000", 2)):
+        image, depth = f"2011_09_26/{drive}/{camera}/data/{stem}.png", f"{drive}/{TRUTH}/{camera}/{stem}.png"
+        trees.write_rgb(root / image, np.full((12, 16, 3), metres, np.uint8))
+        trees.write_code(root / "train" / depth, np.full((12, 16), metres * 256, np.uint16))
+        lines.append(f"{image} {depth} 721.5377")
+    trees.write_text(root / "splits" / "kitti_eigen_test_files_with_gt.txt", "\n".join(lines))
+    dataset = open_kitti(root, "eigen_test")
+    frames = [dataset[i] for i in range(len(dataset))]
+    assert [frame.name for frame in frames] == [f"{drive}_image_03_0000000005", f"{drive}_image_02_0000000000"]
+    assert [frame.camera for frame in frames] == [RIGHT, LEFT]
+    assert [(frame.depth_m[0, 0], frame.image[0, 0, 0]) for frame in frames] == [(3, 3), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("train", "val"),
+        ("val", "data_depth_annotated/train"),
+        ("data_depth_annotated/val", "depth"),
+        ("train", "depth"),
+    ],
+)
+def test_of_two_depths_of_a_drive_the_benchmarks_own_folder_goes_first(tmp_path: Path, first: str, second: str):
+    root = trees.kitti(tmp_path)
+    shutil.rmtree(root / "train")
+    for place, metres in ((first, 1), (second, 2)):
+        trees.write_code(
+            root / place / trees.KITTI_DRIVE / TRUTH / "image_02" / "0000000005.png",
+            np.full((12, 16), metres * 256, np.uint16),
+        )
+    np.testing.assert_array_equal(open_kitti(root, "eigen_train")[0].depth_m, 1)
 
 
 def test_what_is_missing_is_named_with_the_archive(tmp_path: Path):

@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from prv2_ros.data.sensor import SensorEffects, expose
+from prv2_ros.data.sensor import SensorEffects, expose, meter
 
 
 def _picture() -> np.ndarray:
@@ -53,3 +54,44 @@ def test_random_effects_are_seeded_and_blur_scales() -> None:
     assert a == SensorEffects.random(np.random.default_rng(3))
     half = SensorEffects.random(np.random.default_rng(3), scale=0.5)
     assert half == replace(a, blur_sigma_px=a.blur_sigma_px / 2, motion_px=a.motion_px / 2)
+
+
+def test_a_part_is_as_bright_as_what_was_metered_on_the_whole() -> None:
+    light, effects, rng = _picture(), SensorEffects(), np.random.default_rng(0)
+    own = meter(light, effects)
+    np.testing.assert_array_equal(expose(light, effects, rng, own), expose(light, effects, rng))
+    assert expose(light, effects, rng, 2 * own).mean() < expose(light, effects, rng, own).mean() - 10
+
+
+def test_a_low_meter_lets_the_sky_burn_out() -> None:
+    light = np.full((40, 30, 3), 0.1, np.float32)
+    light[:20] = 2.0
+    plain, low, high = (
+        meter(picture, SensorEffects(meter_low=m)) for picture, m in ((light, 0), (light, 1), (light[::-1], 1))
+    )
+    assert low < 0.6 * plain < 0.6 * high
+    balanced = SensorEffects(white_balance=(2.0, 1.0, 1.0))
+    assert meter(light[20:], balanced) > 1.1 * meter(light[20:], SensorEffects())
+
+
+def test_jpeg_keeps_the_colours_in_their_order() -> None:
+    light = np.broadcast_to(np.array([0.5, 0.2, 0.05], np.float32), (16, 16, 3)).copy()
+    plain, coded = (expose(light, SensorEffects(jpeg_quality=q), np.random.default_rng(0)) for q in (100, 98))
+    assert np.abs(coded.astype(int) - plain).max() <= 4
+
+
+def test_contrast_turns_about_mid_grey() -> None:
+    plain = _expose(SensorEffects())
+    np.testing.assert_allclose(_expose(SensorEffects(contrast=0.5)), 127.5 + 0.5 * (plain - 127.5), atol=1.01)
+
+
+def test_haze_keeps_the_light_and_a_vignette_takes_it_from_every_corner_alike() -> None:
+    grey = np.full((40, 40, 3), 0.2, np.float32)
+    plain, haze, dark = (
+        expose(grey, effects, np.random.default_rng(0)).astype(int)
+        for effects in (SensorEffects(), SensorEffects(glare=0.5), SensorEffects(vignette=0.5))
+    )
+    assert np.abs(haze - plain).max() <= 1
+    np.testing.assert_array_equal(dark, dark[:, ::-1])
+    np.testing.assert_array_equal(dark, dark[::-1])
+    assert dark[0, 0, 0] == pytest.approx(255 * (0.5 * 0.2 * 0.2 / meter(grey, SensorEffects())) ** (1 / 2.2), abs=1)

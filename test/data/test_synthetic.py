@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from prv2_ros.data import raycast, shading, synthetic
 from prv2_ros.data.builder import SceneBuilder
 from prv2_ros.data.raycast import Pinhole
-from prv2_ros.data.scene import Pose
+from prv2_ros.data.scene import Material, Pose, Scene
 from prv2_ros.data.shading import no_shadow_lighting
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
@@ -92,6 +94,74 @@ def test_drive_passes_through_nothing(seed: int) -> None:
     for frame in synthetic.drive(seed, 12, 64, 48):
         assert frame.depth_m.min() > 0.4
         assert np.median(frame.depth_m[20:24, 28:36]) > 2.5
+
+
+def test_a_drives_depth_is_that_of_its_cameras_rays() -> None:
+    """The road is as flat as it is only along the rays of camera_info: the lens that the seed draws is left out."""
+    seed = 31
+    assert synthetic.scene_of(seed, "street")[0].lens_k1 < -0.009
+    frame = next(synthetic.drive(seed, 1, 160, 120))
+    up = Pose(position=(0, 0, 1.5), pitch_deg=-1.0).rotation()[:, 2]  # of the first frame
+    x, y = np.moveaxis(frame.camera.rays()[80:].astype(np.float64), -1, 0)
+    height_m = 1.5 + frame.depth_m[80:] * (x * up[0] + y * up[1] + up[2])
+    road = np.abs(height_m - np.median(height_m)) < 1e-3
+    assert road.mean() > 0.9, "a fifth of it, were the rays bent"
+
+
+WALL_M = 4.0
+BOX_M = (np.array([2.9, 1.9, 3.0]), np.array([4.0, 2.8, 3.5]))
+"""Two opposite corners of a box (m, optical frame), far off the axis, where a lens bends most."""
+
+LAMP_M = (-4.6, -3.0)
+"""Where across the axis (m, optical frame) a lamp hangs, close to the wall."""
+
+
+def wall_and_box(lens_k1: float) -> Scene:
+    """A grey wall with a lamp's spot of light, and before it a box that shines red."""
+    grey, red, none = (0.2, 0.2, 0.2), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0)
+    b = SceneBuilder(np.random.default_rng(0))
+    b.box((0, WALL_M + 0.5, 0), (100, 1, 100), Material(texture=0, dark=grey, light=grey))
+    (left, top, near), (right, bottom, far) = BOX_M
+    middle, size = ((left + right) / 2, (near + far) / 2, -(top + bottom) / 2), (right - left, far - near, bottom - top)
+    b.box(middle, size, Material(texture=0, dark=red, light=red, emission=1.0))
+    lighting = replace(
+        no_shadow_lighting(), sky_rgb=none, ground_rgb=none, lamps=((LAMP_M[0], WALL_M - 0.3, -LAMP_M[1], 1.0),)
+    )
+    return replace(b.build("test", lighting, Pose(position=(0, 0, 0))), lens_k1=lens_k1)
+
+
+def meets_box(rays: np.ndarray) -> np.ndarray:
+    """Which of the rays (..., 3) with z = 1 run through the box, by the intervals of depth within its three slabs."""
+    bounds = np.stack([corner / rays for corner in BOX_M])
+    return bounds.min(0).max(-1) < bounds.max(0).min(-1)
+
+
+def off_px(mask: np.ndarray, other: np.ndarray) -> int:
+    """By how many pixels at most two masks differ."""
+    window = np.ones((3, 3), np.uint8)
+    for px in range(20):
+        a, b = (cv2.dilate(m.astype(np.uint8), window, iterations=px) if px else m for m in (mask, other))
+        if not (mask & (b == 0)).any() and not (other & (a == 0)).any():
+            return px
+    return 20
+
+
+@pytest.mark.parametrize("lens_k1", [0.0, 0.01, -0.01])
+def test_picture_and_depth_are_seen_through_one_lens(lens_k1: float) -> None:
+    """What the picture shows, light on a surface, depth and the formula of the lens agree to a pixel."""
+    camera = CameraModel.from_fov(320, 240, 110)
+    linear, depth_m = synthetic.trace(wall_and_box(lens_k1), camera)
+    ideal = np.concatenate([camera.rays().astype(np.float64), np.ones((240, 320, 1))], -1)
+    r2 = (ideal[..., :2] ** 2).sum(-1, keepdims=True)
+    rays = ideal * np.concatenate([np.broadcast_to(1 + lens_k1 * r2, (240, 320, 2)), np.ones((240, 320, 1))], -1)
+    near, red = depth_m < WALL_M - 0.01, linear[..., 0] - linear[..., 2] > 0.2
+    assert off_px(red, near) <= 1
+    assert off_px(near, meets_box(rays)) <= 1
+    # The spot is brightest beside the lamp.
+    brightest = np.unravel_index(np.argmax(linear[..., 2]), (240, 320))
+    np.testing.assert_allclose(rays[brightest][:2] * WALL_M, LAMP_M, atol=1.5 * WALL_M / camera.fx)
+    if lens_k1:
+        assert off_px(meets_box(ideal), meets_box(rays)) >= 3, "a lens that the test could not tell from a straight one"
 
 
 def test_a_bent_lens_is_rare_and_slight() -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from prv2_ros.data import tiles
 from prv2_ros.data.frames import list_frames
 from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def test_overview_of_a_small_camera_is_its_picture_and_that_of_a_large_one_is_sh
     same, third = tiles._shrunk(effects, 1.0), tiles._shrunk(effects, 3.0)
     assert (same.blur_sigma_px, same.noise, same.motion_px) == (1.2, 0.03, 6.0)
     assert (third.noise, third.motion_px) == pytest.approx((0.01, 2.0))
-    assert 0.45 < third.blur_sigma_px < 1.2
+    assert third.blur_sigma_px == pytest.approx((0.4**2 + 0.45**2) ** 0.5), "blurs add as their squares do"
     assert same.vignette == third.vignette == 0, "a tile has none, as it is seen alone"
     assert third.contrast == 1.1
 
@@ -78,3 +82,38 @@ def test_tiles_are_exposed_as_their_overview(scene: tiles.TileScene) -> None:
         x0, y0 = round(x), round(y)
         part = whole[y0 : y0 + round(h), x0 : x0 + round(w)]
         assert tile.image.mean() == pytest.approx(part.mean(), abs=12)
+
+
+def test_the_busiest_of_four_places_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = CameraModel.from_fov(1000, 700, 70)
+    steps, corners = iter((2, 9, 5, 0)), [(10, 20), (30, 40), (50, 60), (70, 80)]
+    places = iter(corners)
+
+    def striped(*_: Any) -> SimpleNamespace:
+        depth = torch.ones(32, 32)
+        depth[: next(steps)] = torch.where(torch.arange(32) % 2 == 0, 2.0, 9.0)
+        return SimpleNamespace(depth_HW=depth)
+
+    monkeypatch.setattr(tiles, "view", striped)
+    monkeypatch.setattr(tiles, "_random_corner", lambda *_: next(places))
+    assert tiles._busy_corner(None, whole, np.random.default_rng(0)) == corners[1]
+
+
+def test_a_tile_fits_a_picture_of_its_own_size() -> None:
+    rng = np.random.default_rng(0)
+    assert tiles._random_corner(CameraModel.from_fov(256, 256, 70), rng) == (0, 0)
+    found = {tiles._random_corner(CameraModel.from_fov(257, 258, 70), rng) for _ in range(200)}
+    assert found == {(x, y) for x in (0, 1) for y in (0, 1, 2)}
+
+
+def test_no_tile_has_a_vignette_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    exposed: list[tiles.SensorEffects] = []
+
+    def noted(linear: np.ndarray, effects: tiles.SensorEffects, *_: Any) -> np.ndarray:
+        exposed.append(effects)
+        return np.zeros(linear.shape, np.uint8)
+
+    monkeypatch.setattr(tiles, "expose", noted)
+    monkeypatch.setattr(tiles.SensorEffects, "random", lambda _: tiles.SensorEffects(vignette=0.4, contrast=1.2))
+    tiles.render(4, count=1, scale=1.0, anywhere=True)
+    assert [(effects.vignette, effects.contrast) for effects in exposed] == [(0, 1.2)] * 2

@@ -25,13 +25,14 @@ def test_frames_come_in_the_order_of_the_list_with_metric_depth(tmp_path: Path):
 def test_no_disparity_is_unknown_and_the_dome_is_sky(tmp_path: Path):
     disparity_px = np.full((12, 16), 4, np.float16)
     disparity_px[0], disparity_px[1] = 0, 1.5e-4  # 13 km
-    disparity_px[2] = np.nan
+    disparity_px[2], disparity_px[3] = np.nan, 2.5e-4  # 8 km: mountains, not the dome
     line = trees.write_unreal_frame(tmp_path, "00000", "00000", disparity_px)
     trees.write_text(tmp_path / "splits" / "val.txt", line)
     depth_m = open_unreal_stereo(tmp_path, "val")[0].depth_m
     assert np.isnan(depth_m[[0, 2]]).all()
     assert np.isposinf(depth_m[1]).all()
     assert np.isfinite(depth_m[3:]).all()
+    np.testing.assert_allclose(depth_m[3], 8000, rtol=1e-3)
 
 
 def test_lists_of_patchfusion_go_before_those_of_the_authors(tmp_path: Path):
@@ -40,6 +41,44 @@ def test_lists_of_patchfusion_go_before_those_of_the_authors(tmp_path: Path):
     trees.write_text(tmp_path / "splits" / "train.txt", f"/{first}\n")
     assert len(open_unreal_stereo(tmp_path, "train")) == 1
     assert open_unreal_stereo(tmp_path, "test_out")[0].name == "00008_00001"
+
+
+@pytest.mark.parametrize(
+    ("split", "file"),
+    [
+        ("train", "splits/train.txt"),
+        ("train", "filenames/train.txt"),
+        ("val", "splits/val.txt"),
+        ("val", "filenames/val.txt"),
+        ("test", "splits/test.txt"),
+        ("test", "splits/test_in.txt"),
+        ("test", "filenames/test.txt"),
+        ("test_out", "splits/test_out.txt"),
+        ("test_out", "filenames/out_test.txt"),
+    ],
+)
+def test_each_split_has_its_published_lists(tmp_path: Path, split: str, file: str):
+    """Names of PatchFusion's splits/u4k (test_in and test_out there) and of SMD-Nets' filenames."""
+    trees.write_text(tmp_path / file, trees.write_unreal_frame(tmp_path, "00000", "00000"))
+    dataset = open_unreal_stereo(tmp_path, split)
+    assert (dataset.split, [dataset[0].name]) == (split, ["00000_00000"])
+
+
+def test_the_baseline_is_a_distance_whichever_way_the_axis_points(tmp_path: Path):
+    root = trees.unreal(tmp_path)
+    left, right = (root / "00000" / f"Extrinsics{camera}" / "00000.txt" for camera in (0, 1))
+    swapped = right.read_text()
+    right.write_text(left.read_text())
+    left.write_text(swapped)
+    np.testing.assert_allclose(open_unreal_stereo(root, "train")[0].depth_m, 8.0 * 0.25 / 4.0)
+
+
+@pytest.mark.parametrize("k", ["8 0 7.5 0 8 5.5 0 0 1", "8 0 8.5 0 8 6.5 0 0 1"])
+def test_a_centre_half_a_pixel_off_is_no_other_size(tmp_path: Path, k: str):
+    line = trees.write_unreal_frame(tmp_path, "00000", "00000", k=k)
+    trees.write_text(tmp_path / "splits" / "train.txt", line)
+    camera = open_unreal_stereo(tmp_path, "train")[0].camera
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == tuple(float(k.split()[i]) for i in (0, 4, 2, 5))
 
 
 def test_raw_files_hold_blue_green_red(tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.evaluation.calibration import ause, calibrate, calibration_counts, merge_counts
+from prv2_ros.evaluation.calibration import BIN_EDGES, ause, calibrate, calibration_counts, merge_counts
 
 Maps = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -96,3 +96,24 @@ def test_ause_of_perfect_and_of_reversed_order() -> None:
 def test_unequal_shapes_are_refused() -> None:
     with pytest.raises(InputError, match=r"mask \(3, 2\)"):
         calibration_counts(np.ones((2, 3)), np.ones((2, 3)), np.ones((3, 2)))
+
+
+def test_every_scale_is_counted_between_the_edges_of_its_bin() -> None:
+    scales = np.array([[0.0, 0.0005, 0.01, 0.3, 9.0, 20.0]])
+    counts = calibration_counts(np.ones_like(scales), np.ones_like(scales), np.exp(-scales))
+    count, total = np.array(counts["count"]), np.array(counts["predicted_sum"])
+    assert len(count) == len(BIN_EDGES) - 1
+    filled = np.flatnonzero(count)
+    assert (filled[0], filled[-1]) == (0, len(count) - 1)
+    means = total[filled] / count[filled]
+    assert ((BIN_EDGES[filled] <= means) & (means < BIN_EDGES[filled + 1])).all()
+
+
+def test_an_error_of_nothing_has_no_ratio_to_what_was_promised() -> None:
+    truth = np.ones((4, 5))
+    assert math.isnan(calibrate(calibration_counts(truth, truth, truth * 0.9))["error"])
+
+
+def test_a_prediction_below_zero_counts_as_the_least_depth() -> None:
+    counts = calibration_counts(np.array([[-1.0, 0.0]]), np.ones((1, 2)), np.full((1, 2), 0.5))
+    assert sum(counts["error_sum"]) == pytest.approx(2 * math.log(1000))

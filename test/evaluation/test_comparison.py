@@ -69,7 +69,9 @@ def test_noise_is_no_verdict() -> None:
 def test_more_is_better_for_delta_and_nothing_is_for_scale() -> None:
     more = [value + 0.1 for value in BASE]
     for score, verdict in (("delta1", "better"), ("delta1_median", "better"), ("median_scale", "cannot tell")):
-        assert compare(_records("a", BASE, score), _records("b", more, score), score).verdict == verdict
+        found = compare(_records("a", BASE, score), _records("b", more, score), score)
+        assert found.verdict == verdict
+        assert found.wins == 1 or (verdict == "cannot tell" and math.isnan(found.wins))
 
 
 def test_only_frames_of_both_models_count() -> None:
@@ -77,6 +79,7 @@ def test_only_frames_of_both_models_count() -> None:
     found = compare(_records("a", BASE), _records("b", model), "abs_rel")
     assert found.frames == 20
     assert found.baseline_mean == pytest.approx(np.mean(BASE[:20]))
+    assert compare(_records("b", model), _records("a", BASE), "abs_rel").frames == 20
     none = compare(_records("a", BASE), _records("b", BASE, camera="/rear"), "abs_rel")
     assert (none.frames, none.verdict) == (0, "cannot tell")
     assert in_words(none, "b", "a") == "AbsRel: no frame has this score for both models."
@@ -107,3 +110,4 @@ def test_sequences_are_counted_by_bag_and_camera() -> None:
     ]
     assert sequence_lengths(keys) == [2, 1, 3]
     assert sequence_lengths([]) == []
+    assert sequence_lengths([FrameKey(bag=bag, camera="/a", stamp_ns=0) for bag in "xxy"]) == [2, 1]

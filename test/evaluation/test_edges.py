@@ -176,7 +176,12 @@ def test_score_edges_agrees_with_its_parts() -> None:
     assert scores["edge_mae_m"] == metrics.mae_m(prediction, truth, zone)
     assert scores["edge_abs_rel"] == metrics.abs_rel(prediction, truth, zone)
     assert scores["edge_share"] == zone.mean()
-    assert scores["boundary_f1"] == edges.boundary_score(prediction, truth).f1
+    assert scores["soft_edge_error_m"] == edges.soft_edge_error_m(prediction, truth, zone) != scores["edge_mae_m"]
+    boundary = edges.boundary_score(prediction, truth)
+    assert boundary.precision != boundary.recall
+    assert scores["boundary_precision"] == boundary.precision
+    assert scores["boundary_recall"] == boundary.recall
+    assert scores["boundary_f1"] == boundary.f1
 
 
 def test_bad_arguments_are_refused() -> None:
@@ -186,3 +191,15 @@ def test_bad_arguments_are_refused() -> None:
         edges.depth_edges(np.ones((3, 3)), ratio=1.0)
     with pytest.raises(InputError, match=r"all must have one shape"):
         edges.boundary_score(np.ones((3, 3)), np.ones((4, 3)))
+
+
+def test_what_an_unknown_edge_could_match_is_left_out_and_still_finds_known_ones() -> None:
+    truth = np.full((9, 40), 2.0)
+    truth[:, 10:13] = NAN
+    truth[:, 30:] = 4.0
+    prediction = np.full((9, 40), 2.0)
+    prediction[:, 30:] = 4.0
+    prediction[:, 14:] *= 1.5  # its edge, columns 13 and 14, would match one at column 13 that the hole may hide
+    assert edges.boundary_score(prediction, truth).precision == 1
+    truth[:, 16:] *= 1.5  # columns 15 and 16, known: the edge at 14, left out itself, finds the first of them
+    assert edges.boundary_score(prediction, truth).recall == 3 / 4

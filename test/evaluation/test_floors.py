@@ -62,3 +62,10 @@ def test_no_truth_gives_nothing() -> None:
     found = floors.floors(np.full((8, 8), np.inf, np.float32))
     assert set(found) == {"best constant", "best plane"}
     assert all(np.isnan(depth).all() for depth in found.values())
+
+
+def test_a_large_picture_is_thinned_over_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floors, "_MOST_PIXELS", 100)
+    truth = _plane()
+    truth[:2] = 40.0  # the first pixels alone are a wall
+    assert floors.floors(truth)["best plane"][2:] == pytest.approx(_plane()[2:], rel=0.05)

@@ -149,7 +149,7 @@ def test_the_distortion_model_of_a_bag_is_honoured(tmp_path: Path) -> None:
     assert frame.camera.fisheye
     assert {(v, u): frame.truth_m[v, u] for v, u in np.argwhere(frame.truth_m)} == {(44, 31): 3.0}
     unheard = write_bag(tmp_path / "unheard", [messages(0, [(0, 0, 3)], distortion_model="omni", d=d + 0.1)])
-    with pytest.raises(InputError, match="distortion model 'omni' is not known"):
+    with pytest.raises(InputError, match="distortion_model 'omni' is unknown"):
         list(frames.bag_frames(unheard))
 
 

@@ -199,3 +199,29 @@ def test_aligned_scores_are_those_of_the_aligned_depth(suffix: str) -> None:
     scores = metrics.score_depth(prediction, truth)
     for name in _by_loops([(1.0, 1.0)]):
         assert scores[f"{name}{suffix}"] == pytest.approx(expected[name], rel=1e-4), name
+
+
+def test_a_depth_at_the_end_of_a_range_is_in_the_next_one() -> None:
+    truth = np.array([[4.0, 5.0, 5.0, 10.0]])
+    by_range = metrics.score_with_ranges(truth, truth, ((0, 5), (5, 10)))[1]
+    assert {name: scores["truth_px"] for name, scores in by_range.items()} == {"0-5": 1, "5-10": 2}
+
+
+def test_alignments_are_fitted_to_the_masked_pixels_alone() -> None:
+    truth, prediction = np.array([[2.0, 4.0, 6.0, 1.0, 1.0]]), np.array([[1.0, 2.0, 3.0, 9.0, 30.0]])
+    mask = truth > 1
+    assert metrics.align_median_scale(prediction, truth, mask) == pytest.approx(2 * prediction)
+    assert metrics.align_scale_and_shift(prediction, truth, mask) == pytest.approx(2 * prediction)
+
+
+def test_a_median_at_or_below_zero_scales_as_the_least_depth() -> None:
+    truth = np.array([[2.0, 4.0, 6.0]])
+    for median in (0.0, -3.0):
+        scale = metrics.median_scale(np.array([[-5.0, median, 7.0]]), truth)
+        assert scale == pytest.approx(4 / metrics.MIN_DEPTH_M)
+
+
+def test_the_rounding_of_a_constant_is_no_spread() -> None:
+    constant = np.full((1, 10), 0.1)
+    assert np.log(constant).std() > 0
+    assert math.isnan(metrics.log_depth_correlation(constant, np.arange(1.0, 11.0)[None]))

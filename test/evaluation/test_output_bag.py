@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from bag_samples import F_PX, FIRST_NS, PERIOD_NS, Samples, picture, scaled_truth, true_depth
 
 from prv2_ros.errors import InputError
-from prv2_ros.evaluation.config import load_config
+from prv2_ros.evaluation.config import EvaluationConfig, load_config
 from prv2_ros.evaluation.output_bag import write_output_bags
 from prv2_ros.evaluation.run import Options, score_bags
 from prv2_ros.messages.bags import Bag
@@ -16,8 +17,8 @@ from prv2_ros.messages.depth_images import depth_in_metres
 from prv2_ros.messages.point_clouds import cloud_points
 
 
-def evaluated(path: Path, output: Path) -> Any:
-    return score_bags([path], load_config(None), Options(output=output, load_engine=scaled_truth)).jobs
+def evaluated(path: Path, output: Path, config: EvaluationConfig | None = None) -> Any:
+    return score_bags([path], config or load_config(None), Options(output=output, load_engine=scaled_truth)).jobs
 
 
 def test_the_output_bag_is_the_input_and_the_answers_at_their_stamps(tmp_path: Path) -> None:
@@ -43,6 +44,8 @@ def test_the_output_bag_is_the_input_and_the_answers_at_their_stamps(tmp_path: P
                 assert message.header.frame_id == "front_optical"
                 if name == "depth/image_rect":
                     np.testing.assert_allclose(depth_in_metres(message), true_depth(number) * 1.1, rtol=1e-6)
+                elif name == "confidence":
+                    np.testing.assert_allclose(depth_in_metres(message), 0.9, atol=1e-3)
                 elif name == "points":
                     z = cloud_points(message)[:, 2].reshape(16, 24)
                     np.testing.assert_allclose(z, true_depth(number)[::4, ::4] * 1.1, rtol=1e-6)
@@ -58,3 +61,27 @@ def test_a_bag_of_ros_1_is_asked_to_be_converted(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="of ROS 1: convert it first"):
         write_output_bags(evaluated(path, tmp_path / "out"), tmp_path / "out")
     assert not list((tmp_path / "out").glob("*drive_depth*"))
+
+
+class RightCamera(Samples):
+    """A stereo pair's right camera, whose clock is an hour behind the recorder's."""
+
+    def header(self, frame_id: str, stamp: int) -> Any:
+        return super().header(frame_id, stamp - 3600 * 10**9)
+
+    def info(self, frame_id: str, stamp: int) -> Any:
+        message = super().info(frame_id, stamp)
+        message.p[3] = -20.0
+        return message
+
+
+def test_frames_paired_by_their_time_of_recording_are_found_again(tmp_path: Path) -> None:
+    path = RightCamera().write(tmp_path / "drive")
+    config = dataclasses.replace(load_config(None), stamps="bag")
+    (written,) = write_output_bags(evaluated(path, tmp_path / "out", config), tmp_path / "out")
+    with Bag(written) as after:
+        images = list(after.messages(["/front/prv2/depth/image_rect"]))
+        assert [raw.bag_ns for raw in images] == [FIRST_NS + i * PERIOD_NS for i in range(3)]
+        assert after.stamp_ns(images[0]) == FIRST_NS - 3600 * 10**9
+        infos = [after.message(raw) for raw in after.messages(["/front/prv2/depth/camera_info"])]
+    assert [info.p[3] for info in infos] == [-20.0] * 3, "the baseline of a stereo pair"

@@ -63,3 +63,11 @@ def test_the_offset_that_mends_the_clocks_is_told_whatever_was_set_before(offset
 def test_an_impossible_tolerance_is_refused() -> None:
     with pytest.raises(ValueError, match=r"truth\.tolerance_ms -1"):
         TruthConfig(tolerance_ms=-1)
+
+
+def test_the_tolerance_itself_is_within_it_and_of_two_as_near_the_earlier_counts() -> None:
+    config = TruthConfig(tolerance_ms=1.0)
+    frames, left_out = pair_stamps([(10**6, 0)], [(0, 7), (2 * 10**6, 8)], [(0, 0), (2 * 10**6, 1)], config)
+    assert [(frame.truth_ns, frame.info) for frame in frames] == [(7, 0)]
+    assert not left_out
+    assert not pair_stamps([(10**6 + 1, 0)], [(0, 7)], [(0, 0)], config)[0]

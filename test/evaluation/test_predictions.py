@@ -7,12 +7,19 @@ import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import prv2_ros
 from prv2_ros.evaluation import predictions
 from prv2_ros.evaluation.config import EvaluationConfig
-from prv2_ros.evaluation.predictions import identify_model
+from prv2_ros.evaluation.predictions import (
+    ModelIdentity,
+    Prediction,
+    PredictionCache,
+    frame_fingerprint,
+    identify_model,
+)
 
 PACKAGE = Path(prv2_ros.__file__).parent
 
@@ -54,3 +61,67 @@ def test_a_limit_of_depth_decides_it_and_none_is_a_limit_too() -> None:
     assert len(set(found)) == 3
     again = dataclasses.replace(configs[0], max_depth_m=math.inf)
     assert identify_model("default", again).fingerprint == found[0]
+
+
+@pytest.mark.parametrize(("field", "values"), [("threads", (1, 2)), ("precision", ("float32", "bfloat16"))])
+def test_threads_and_precision_decide_it(field: str, values: tuple[object, object]) -> None:
+    configs = [EvaluationConfig(**{"device": "cpu", "threads": 1, field: value}) for value in values]
+    assert len({identify_model("default", config).fingerprint for config in configs}) == 2
+
+
+def test_every_file_of_weights_that_a_description_names_decides_it(tmp_path: Path) -> None:
+    config = EvaluationConfig(device="cpu")
+    description = tmp_path / "model.yaml"
+    description.write_text("{kind: published, coarse: {weights: folder}, refiner: {weights: other.yaml}}")
+    (tmp_path / "other.yaml").write_text("{weights: last.pth}")
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    seen = set()
+    for file in ("folder/config.json", "folder/deep/model.safetensors", "last.pth"):
+        for content in (b"one", b"two"):
+            (tmp_path / file).write_bytes(content)
+            found = identify_model(str(description), config)
+            seen |= {found.sha256, found.fingerprint}
+    description.write_text(description.read_text() + "\n# a remark")
+    assert len(seen | {identify_model(str(description), config).sha256}) == 13
+
+
+def test_message_camera_and_view_decide_the_fingerprint_of_a_frame() -> None:
+    frames = {frame_fingerprint(*parts) for parts in ((b"a", 1, 2), (b"b", 1, 2), (b"a", 3, 2), (b"a", 1, 3))}
+    assert len(frames) == 4
+    assert frame_fingerprint(b"a", 1, 2) in frames
+
+
+MODEL = ModelIdentity(name="m", sha256="", device="cpu", precision="float32", fingerprint="ab" * 32)
+
+
+def test_what_is_stored_is_what_was_returned(tmp_path: Path) -> None:
+    cache = PredictionCache(tmp_path)
+    depth_m = np.array([[1.5, np.nan, 1 / 3]], np.float32)
+    given = Prediction(depth_m=depth_m, confidence=depth_m / 10, consistency={"x": math.nan}, timings_ms={"total": 2.5})
+    stored, loaded = cache.store(MODEL, "frame", given), cache.load(MODEL, "frame")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.depth_m, depth_m)
+    assert stored.confidence is not None
+    assert loaded.confidence is not None
+    np.testing.assert_array_equal(loaded.confidence, stored.confidence)
+    np.testing.assert_allclose(loaded.confidence, depth_m / 10, atol=5e-4)
+    assert math.isnan(loaded.consistency["x"])
+    assert loaded.timings_ms == {"total": 2.5}
+    cache.store(MODEL, "plain", Prediction(depth_m=depth_m))
+    plain = cache.load(MODEL, "plain")
+    assert plain is not None
+    assert plain.confidence is None
+
+
+def test_a_prediction_that_is_missing_cut_or_altered_is_none(tmp_path: Path) -> None:
+    cache = PredictionCache(tmp_path)
+    assert cache.load(MODEL, "frame") is None
+    cache.store(MODEL, "frame", Prediction(depth_m=np.arange(12, dtype=np.float32).reshape(3, 4)))
+    path = cache.path(MODEL, "frame")
+    whole = path.read_bytes()
+    number = whole.index(np.float32(7).tobytes())
+    for damaged in (b"", whole[:-5], whole[: number + 2], whole[:number] + b"?" + whole[number + 1 :]):
+        path.write_bytes(damaged)
+        assert cache.load(MODEL, "frame") is None
+    path.write_bytes(whole)
+    assert cache.load(MODEL, "frame") is not None

@@ -168,3 +168,17 @@ def test_no_truth_at_all_is_nan_not_an_error() -> None:
 def test_shapes_that_differ_are_refused() -> None:
     with pytest.raises(InputError, match=r"prediction \(4, 5\), truth \(5, 4\): all must have one shape"):
         score_frame(np.ones((4, 5), np.float32), np.ones((5, 4), np.float32), dense=False)
+
+
+def test_a_steady_error_of_scale_is_no_flicker() -> None:
+    truth = np.full((20, 30), 5.0, np.float32)
+    scores = score_frame(truth * 1.1, truth, dense=True, previous=(truth * 1.1, truth)).scores
+    assert scores["flicker"] == pytest.approx(0, abs=1e-6)
+
+
+def test_sky_is_no_hole() -> None:
+    truth = np.full((40, 30), 5.0, np.float32)
+    truth[:20] = math.inf
+    scores = score_frame(truth, truth, dense=True).scores
+    assert scores["edge_share"] == pytest.approx(8 / 40)
+    assert (scores["boundary_f1"], scores["coverage"]) == (1, 1)

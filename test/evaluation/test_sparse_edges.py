@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
+from prv2_ros.evaluation import sparse_edges
 from prv2_ros.evaluation.sparse_edges import NAMES, neighbour_pairs, score_sparse_edges
 
 
@@ -122,3 +123,24 @@ def test_scores_equal_a_loop_over_pairs(seed: int) -> None:
     if actual:
         assert found["sparse_edge_recall"] == pytest.approx(both / actual)
         assert found["sparse_edge_f1"] == pytest.approx(2 * both / (actual + predicted))
+
+
+def test_too_many_points_are_thinned_over_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = np.zeros((60, 150), np.float32)
+    truth[::2] = 4.0
+    truth[40::2, 70:] = 12.0  # steps among the last third of the points alone
+    monkeypatch.setattr(sparse_edges, "MOST_POINTS", 3000)
+    assert score_sparse_edges(truth, truth)["sparse_edge_recall"] == 1
+
+
+def test_the_distance_of_neighbours_is_measured_aslant() -> None:
+    points = np.array([(0, 0), (3, 2), (6, 0)])
+    assert neighbour_pairs(points, 3.5).tolist() == []
+    assert neighbour_pairs(points, 3.7).tolist() == [[0, 1], [1, 2]]
+
+
+def test_a_depth_below_zero_is_nearer_than_every_other() -> None:
+    truth = _beams(TRUTH_M)
+    found = score_sparse_edges(_predict(truth, {20: -1.0, 23: -1.0, 26: 8.0, 29: 8.0, 32: 5.0}), truth)
+    assert (found["sparse_edge_precision"], found["sparse_edge_recall"]) == (1, 1)
+    assert 1 < found["sparse_edge_step"] < 20

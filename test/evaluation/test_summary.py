@@ -148,3 +148,26 @@ def test_nothing_at_all() -> None:
     summary = summarise(nothing)
     assert summary["results"]["m"]["all"]["frames"] == 0
     assert summary["frames"]["scored"] == 0
+
+
+def test_ranges_count_their_own_pixels(found: Evaluation) -> None:
+    group = summarise(found, FAST)["results"]["new"]["all"]
+    inside = [r.by_range["10-20"] for r in found.records if r.model == "new"]
+    assert group["by_range"]["10-20"]["truth_px"] == sum(scores["truth_px"] for scores in inside) < group["truth_px"]
+    assert "truth_px" not in group["by_range"]["10-20"]["scores"]
+
+
+def test_a_single_camera_is_not_compared_twice(found: Evaluation) -> None:
+    records = tuple(record for record in found.records if record.key.camera == "/front")
+    rows = summarise(dataclasses.replace(found, records=records), FAST)["comparisons"]
+    assert rows
+    assert {row["camera"] for row in rows} == {None}
+
+
+def test_latency_is_that_of_the_slow_frames_too(found: Evaluation) -> None:
+    records = [
+        dataclasses.replace(record, timings_ms={"total": float(i)})
+        for i, record in enumerate(r for r in found.records if r.model == "old")
+    ]
+    latency = summarise(dataclasses.replace(found, records=tuple(records)), FAST)["timing"]["latency_ms"]["old"]
+    assert latency == {"total": {"median": 17.5, "p95": 33.25, "max": 35.0, "frames": 36}}

@@ -86,3 +86,33 @@ def test_tiles_without_a_common_pixel() -> None:
     assert math.isnan(tile_consistency(tiles)["tile_consistency_m"])
     holes = [TileDepth(y=0, x=0, depth_m=np.full((4, 4), np.nan)), TileDepth(y=0, x=0, depth_m=np.ones((4, 4)))]
     assert math.isnan(tile_consistency(holes)["tile_consistency_log"])
+
+
+@pytest.mark.parametrize(("pixels", "is_known"), [(29, False), (30, True)])
+def test_few_common_pixels_say_nothing_about_flicker(pixels: int, is_known: bool) -> None:
+    truth = np.ones((1, pixels))
+    assert math.isnan(flicker(truth, truth, truth, truth)) != is_known
+
+
+def test_a_depth_below_zero_flickers_as_the_least_depth() -> None:
+    truth = np.ones((5, 10))
+    assert flicker(truth * -1, truth, truth, truth) == pytest.approx(math.log(1000))
+
+
+def test_scales_that_no_model_has_are_no_drift() -> None:
+    assert scale_drift([0, 1, 2, 3], [2.0, 0.0, -1.0, 8.0]).scale == pytest.approx(4.0)
+
+
+def test_a_long_drive_is_thinned_over_all_of_it() -> None:
+    stamps = [i * MINUTE_NS for i in range(4000)]
+    scales = np.exp(0.001 * np.maximum(np.arange(4000) - 1500, 0))  # flat at first
+    expected = stats.theilslopes(np.log(scales[::4]), np.arange(0, 4000, 4)).slope
+    assert scale_drift(stamps, scales.tolist()).per_minute == pytest.approx(float(expected), rel=0.02)
+
+
+def test_holes_of_tiles_are_not_compared() -> None:
+    one, other = np.full((4, 4), 2.0), np.full((4, 4), 3.0)
+    one[0], other[1] = 0.0, -1.0
+    found = tile_consistency([TileDepth(y=0, x=0, depth_m=one), TileDepth(y=0, x=0, depth_m=other)])
+    assert found["tile_consistency_m"] == pytest.approx(1.0)
+    assert found["tile_consistency_log"] == pytest.approx(math.log(1.5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,27 @@ def test_of_several_depth_images_the_nearest_namespace_wins_and_a_tie_is_asked_a
     with pytest.raises(InputError, match=line):
         truth(*bag)
     assert truth(*bag, named="/front/depth/raw") == ("/front/depth/raw", "depth")
+
+
+def test_depth_of_another_frame_or_size_and_what_holds_nothing_are_no_truth() -> None:
+    others = [
+        depth("/front/depth/image", frame="rear_optical"),
+        depth("/front/depth/image", size=(80, 60)),
+        topic("/front/disparity", DISPARITY, "rear_optical"),
+        dataclasses.replace(cloud("/front/lidar"), entries=[]),
+    ]
+    for other in others:
+        with pytest.raises(InputError, match="no truth for /front/image_raw"):
+            truth(other)
+
+
+def test_only_leading_parts_of_a_name_are_a_namespace() -> None:
+    found = truth(depth("/car/front/depth/image"), depth("/rig/left/depth/image"), image="/rig/front/depth/image_raw")
+    assert found == ("/rig/left/depth/image", "depth")
+
+
+def test_of_the_clouds_beside_a_camera_the_lidar_is_the_truth() -> None:
+    assert truth(cloud("/front/points"), cloud("/front/lidar_points")) == ("/front/lidar_points", "lidar")
 
 
 def test_several_clouds_or_disparities_are_asked_about() -> None:

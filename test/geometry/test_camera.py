@@ -49,6 +49,8 @@ def test_values_no_camera_has_are_refused(changes, message):
         ({"cx": 9999.0}, r"cx = 9999 px in K"),
         ({"cx": -5100.0, "fx": 400.0}, r"cx = -5100 px in K"),
         ({"cy": -1e9, "fy": 4e5}, r"cy = -1e\+09 px in K"),
+        ({"cy": 5100.0, "fx": 900.0}, r"cy = 5100 px in K"),
+        ({"cx": 5100.0, "fy": 900.0}, r"cx = 5100 px in K"),
     ],
 )
 def test_numbers_no_lens_has_are_named(changes, message):
@@ -79,6 +81,7 @@ def test_distortion_is_kept_as_plain_floats():
         (make(), False),
         (make(distortion=(0.0,) * 5), False),
         (make(distortion=PLUMB_BOB), True),
+        (make(distortion=(-0.1, 0.0, 0.0, 0.0)), True),
         (make(fisheye=True), True),
     ],
 )
@@ -149,6 +152,27 @@ def test_resizing_keeps_the_viewing_cone(width, height, new_width, new_height):
 def test_a_crop_sees_the_same_rays():
     camera = make(distortion=PLUMB_BOB)
     np.testing.assert_allclose(camera.cropped(100, 50, 64, 32).rays(), camera.rays()[50:82, 100:164], atol=1e-5)
+
+
+@pytest.mark.parametrize(("sides", "bins"), [((1281, 721), (2, 2)), ((1283, 723), (4, 4)), ((64, 48), (3, 0))])
+def test_a_binned_pixel_sees_what_its_pixels_see(sides, bins):
+    camera = CameraModel(width=sides[0], height=sides[1], fx=1000, fy=900, cx=0.9 * sides[0], cy=360)
+    binned = camera.read_out((0, 0, 0, 0), bins)
+    across, down = (max(1, n) for n in bins)
+    assert (binned.width, binned.height) == (sides[0] // across, sides[1] // down)
+    rays = camera.rays()[: binned.height * down, : binned.width * across].astype(np.float64)
+    means = rays.reshape(binned.height, down, binned.width, across, 2).mean((1, 3))
+    np.testing.assert_allclose(binned.rays(), means, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("roi", [(10, 20, 640, 0), (10, 20, 0, 480), (0, 0, 0, 0)])
+def test_a_region_without_a_width_or_a_height_is_the_whole_picture(roi):
+    assert make().read_out(roi, (1, 1)) == make()
+
+
+def test_a_side_shorter_than_a_bin_is_one_pixel():
+    binned = make(width=3, height=480).read_out((0, 0, 0, 0), (4, 4))
+    assert (binned.width, binned.height) == (1, 120)
 
 
 @pytest.mark.parametrize("box", [(-1, 0, 10, 10), (0, 0, 641, 10), (600, 0, 41, 10), (0, 0, 0, 5)])

@@ -14,6 +14,7 @@ from prv2_ros.geometry.depth_codec import (
     colourise,
     display_range,
     from_millimetres,
+    limit_range,
     scale_ticks,
     set_nan,
     to_millimetres,
@@ -147,3 +148,26 @@ def test_the_scale_stands_beside_the_image(height, width):
 
 def test_a_picture_without_pixels_has_no_colours():
     assert colourise(np.empty((0, 5), np.float32), 1.0, 10.0).shape == (0, 5, 3)
+
+
+@pytest.mark.parametrize("far", [math.nan, math.inf])
+def test_the_ends_of_a_range_belong_to_it(far):
+    low, high = np.float32(0.3), np.float32(20)
+    beside = np.nextafter(low, np.float32(0)), np.nextafter(high, np.float32(99))
+    depth_m = np.array([[low, high, *beside, np.nan, np.inf, 5]] * 70, np.float32)
+    out = np.zeros_like(depth_m)
+    limit_range(depth_m, 0.3, 20.0, far, out)
+    np.testing.assert_array_equal(out, np.array([[low, high, np.nan, far, np.nan, far, 5]] * 70, np.float32))
+
+
+def test_depths_beside_the_scale_stand_at_their_colours():
+    panel = add_scale(np.full((480, 640, 3), 7, np.uint8), 1, 80)[:, 640:]
+    left = int(np.flatnonzero((panel[240] != 255).any(-1))[0])
+    right = left + int(np.flatnonzero((panel[240, left:] == 255).all(-1))[0])
+    rows = np.flatnonzero((panel[:, left] != 255).any(-1))
+    far, near = (tuple(panel[row, left]) for row in (rows[0], rows[-1]))
+    assert (near, far) == tuple(tuple(c) for c in colourise(np.array([[1, 80]], np.float32), 1, 80)[0])
+    ticks = np.flatnonzero((panel[:, right] < 60).all(-1))
+    expected = rows[-1] - (rows[-1] - rows[0]) * np.log(scale_ticks(1, 80, len(ticks))) / np.log(80)
+    assert len(ticks) > 5
+    np.testing.assert_allclose(ticks[::-1], expected, atol=1)

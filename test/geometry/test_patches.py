@@ -51,6 +51,8 @@ def test_weight_is_a_box_with_soft_sides() -> None:
     assert (np.diff(middle[:112]) >= -1e-6).all()
     assert middle[33] == pytest.approx(0.5, abs=0.05), "the box's side, 15% in, is where the weight is half"
     assert middle[60:164].min() > 0.97
+    # A sixteenth of the patch outside of the box's side, one sigma of a blur that ends at two.
+    assert middle[19] == pytest.approx(0.142, abs=0.02)
 
 
 def test_running_mean_is_the_weighted_mean_where_patches_are_averaged_in() -> None:
@@ -91,7 +93,20 @@ def test_wrong_layouts_are_named() -> None:
         PatchLayout(rows=0)
     with pytest.raises(ConfigError, match="patch mode 'm3': expected m1, m2, blend or rN"):
         PatchLayout(mode="m3")
+    for changes in ({"seed": -1}, {"overlap_px": -1}):
+        with pytest.raises(ConfigError, match=r"-1.*neither may be negative"):
+            PatchLayout(**changes)
+    for changes, told in (({"rows": "4"}, "rows = '4': expected a whole"), ({"mode": 1}, "mode = 1: expected text")):
+        with pytest.raises(ConfigError, match=told):
+            PatchLayout(**changes)
     with pytest.raises(ConfigError, match="patches of 64 px: overlap = 64 px"):
         PatchLayout(mode="blend").blend_grid(64)
     with pytest.raises(InputError, match=r"grid of 4x4 patches does not fit an image of 640x100 px.*fewer rows"):
         PatchLayout().check_image(100, 640)
+
+
+def test_rows_of_a_layout_are_held_against_the_height() -> None:
+    PatchLayout(rows=2, columns=4).check_image(64, 128)
+    for height, width in ((63, 128), (64, 127)):
+        with pytest.raises(InputError, match=f"grid of 2x4 patches does not fit an image of {width}x{height} px"):
+            PatchLayout(rows=2, columns=4).check_image(height, width)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.geometry.pointcloud import depth_to_points
+from prv2_ros.geometry.pointcloud import depth_to_points, write_rgb
 
 CAMERA = CameraModel(width=50, height=37, fx=40.0, fy=42.0, cx=24.0, cy=17.5)
 
@@ -107,3 +107,12 @@ def test_a_ray_that_cannot_be_undistorted_gives_no_point():
 def test_what_does_not_fit_is_refused(depth, arguments, message):
     with pytest.raises(InputError, match=message):
         depth_to_points(depth, CAMERA, **arguments)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_every_pixel_of_a_large_cloud_has_its_colour(stride):
+    image = np.random.default_rng(0).integers(0, 256, (150, 70, 3), np.uint8)
+    kept = image[::stride, ::stride].astype(np.uint32)
+    out = np.full(kept.shape[:2], 7, np.uint32)
+    write_rgb(image, stride, out)
+    np.testing.assert_array_equal(out, kept[..., 0] << 16 | kept[..., 1] << 8 | kept[..., 2])

@@ -117,3 +117,54 @@ def test_a_transform_is_that_of_its_quaternion() -> None:
     np.testing.assert_array_equal(transform[:, 3], [1, 2, 3, 1])
     with pytest.raises(InputError, match="of length 1"):
         rigid_transform((0, 0, 0), (0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("distortion", "fisheye"),
+    [
+        ((-0.28, 0.01, 0.0, 0.0, -0.002), False),
+        ((0.1, -0.2, 0.0, 0.0, 0.02, 0.3, 0.05, 0.03), False),
+        ((0.05, -0.09, 0.01, -0.004), True),
+    ],
+)
+def test_the_lens_ends_where_its_pixels_turn_back(distortion: tuple[float, ...], fisheye: bool) -> None:
+    camera = CameraModel(**SIZE, distortion=distortion, fisheye=fisheye)
+    limit = widest_ray(camera)
+    assert limit < 57
+    radii = limit * np.array([0.98, 0.99, 1.01, 1.02])
+    x = by_hand(np.column_stack([radii, 0 * radii, np.ones(4)]), camera)[:, 0]
+    assert x[0] < x[1]
+    assert x[3] < x[2]
+
+
+def hides(behind: tuple[int, int], before: list[tuple[int, int]], depth_m: float = 20.0, ratio: float = 1.1) -> bool:
+    """Whether points at 10 m hide one of `depth_m`; the window is 4 px to either side, 10 px up and down."""
+    camera = CameraModel(width=100, height=80, fx=200, fy=250, cx=50, cy=40)
+    depth = np.full((80, 100), np.nan, np.float32)
+    depth[behind] = depth_m
+    for place in before:
+        depth[place] = 10.0
+    window = (np.degrees(np.arctan(4 / 200)), np.degrees(np.arctan(10 / 250)))
+    return bool(np.isnan(remove_hidden(depth, camera, window_deg=window, ratio=ratio)[behind]))
+
+
+def test_the_window_that_hides_is_as_wide_and_as_high_as_told_on_both_sides() -> None:
+    for side in (-4, 0, 4):
+        for up, down in ((1, 1), (10, 10), (1, 10)):
+            assert hides((40, 50), [(40 - up, 50 + side), (40 + down, 50 - side)]), (side, up, down)
+    for above, below in (((30, 45), (50, 50)), ((30, 50), (50, 55)), ((29, 50), (50, 50)), ((30, 50), (51, 50))):
+        assert not hides((40, 50), [above, below]), (above, below)
+
+
+def test_points_nearer_by_less_than_the_ratio_hide_nothing() -> None:
+    before = [(35, 50), (45, 50)]
+    assert not hides((40, 50), before, depth_m=10.9)
+    assert hides((40, 50), before, depth_m=11.1)
+    assert not hides((40, 50), before, depth_m=14.0, ratio=1.5)
+
+
+def test_a_quaternion_that_is_nearly_of_length_one_still_turns_rigidly() -> None:
+    rotation = rigid_transform((0.0, 0.0, 0.0), tuple(1.005 * v for v in QUATERNION))[:3, :3]
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    with pytest.raises(InputError, match="must be finite"):
+        rigid_transform((0.0, np.nan, 0.0), QUATERNION)

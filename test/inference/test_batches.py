@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 
 import pytest
 import torch
@@ -35,3 +36,20 @@ def test_no_memory_for_one_item_names_the_way_out() -> None:
 
     with pytest.raises(DeviceError, match="with a single tile: buy more"):
         list(Batches(1, "tile", "tiles", "buy more").run(range(2), compute))
+
+
+def test_what_failed_is_freed_before_the_memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else there is nothing to give back: the error's traceback holds the tensors of the batch that failed."""
+    made: list[weakref.ref[torch.Tensor]] = []
+    alive: list[bool] = []
+
+    def compute(part: range) -> int:
+        large = torch.zeros(10)
+        if len(part) > 1:
+            made.append(weakref.ref(large))
+            raise torch.cuda.OutOfMemoryError
+        return len(part)
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: alive.extend(tensor() is not None for tensor in made))
+    list(Batches(2, "tile", "tiles", "buy more").run(range(2), compute))
+    assert alive == [False]

@@ -18,7 +18,7 @@ GRID = tile_grid(480, 640, max_tile=192, overlap=32)
 def test_unknown_work_costs_nothing_and_known_work_its_median() -> None:
     costs = CostModel()
     assert costs.predict("a") == 0
-    for time_ms in (3.0, 100.0, 4.0):
+    for time_ms in (9.0, 3.0, 100.0, 4.0):
         costs.observe("a", time_ms)
     assert costs.predict("a") == 4
     assert costs.predict("b") == 0
@@ -31,6 +31,56 @@ def test_old_times_are_forgotten() -> None:
     for _ in range(31):
         costs.observe("a", 9.0)
     assert costs.predict("a") == 9
+
+
+def test_the_first_time_counts_only_until_the_next() -> None:
+    costs = CostModel()
+    costs.observe("a", 5000.0)
+    assert costs.predict("a") == 5000
+    costs.observe("a", 3.0)
+    assert costs.predict("a") == 3
+    costs.observe("a", 5.0)
+    assert costs.predict("a") == 4
+
+
+def test_as_many_pieces_fit_as_their_cost_allows() -> None:
+    costs = CostModel()
+    assert costs.fitting("a", 1000.0, 4) == 1, "of unknown work one piece is tried"
+    costs.observe("a", 30.0)
+    left_ms = (-1.0, 0.0, 29.0, 31.0, 89.0, 91.0, 121.0, 1e9)
+    assert [costs.fitting("a", left, 4) for left in left_ms] == [0, 0, 0, 1, 2, 3, 4, 4]
+    assert costs.fitting("b", 0.0, 4) == 0
+
+
+def test_work_that_is_never_done_is_forgotten_ever_more_seldom() -> None:
+    costs = CostModel()
+    tries = []
+    for frame in range(1000):
+        if costs.fitting("a", 100.0, 4):
+            tries.append(frame)
+            costs.observe("a", 500.0)
+        else:
+            costs.note_idle("a")
+    waits = [later - earlier - 1 for earlier, later in pairwise(tries)]
+    assert waits[:7] == [4, 8, 16, 32, 64, 128, 128]
+    for _ in range(3):
+        costs.observe("a", 50.0)
+    costs.observe("a", 5000.0)
+    assert costs.predict("a") == 50, "one slow time among others does not count"
+    for _ in range(4):
+        costs.observe("a", 500.0)
+    for _ in range(4):
+        assert costs.fitting("a", 100.0, 4) == 0
+        costs.note_idle("a")
+    assert costs.fitting("a", 100.0, 4) == 1, "after work that was done the patience is the first one again"
+
+
+def test_frames_without_the_work_count_in_a_row() -> None:
+    costs = CostModel()
+    for _ in range(20):
+        costs.observe("a", 30.0)
+        costs.note_idle("a")
+    assert costs.predict("a") == 30
 
 
 def test_the_tile_over_the_gain_comes_first() -> None:

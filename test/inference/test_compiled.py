@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prv2_ros.errors import ConfigError, DeviceError
+from prv2_ros.errors import ConfigError, DeviceError, InputError
 from prv2_ros.inference import compiled as module
 from prv2_ros.inference.compiled import COMPILE_MODES, compiled
 from prv2_ros.inference.config import EngineConfig
@@ -63,13 +63,38 @@ def test_failing_compiler_is_said_once_and_done_without(
     ]
 
 
-def test_lack_of_memory_is_no_fault_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("out of memory"), InputError("an image of 33 px")])
+def test_lack_of_memory_and_wrong_input_are_no_fault_of_the_compiler(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def fail(*_args: Any, **_kwargs: Any) -> Any:
-        raise torch.cuda.OutOfMemoryError("out of memory")
+        raise error
 
     monkeypatch.setattr(torch, "compile", lambda *_args, **_kwargs: fail)
-    with pytest.raises(torch.cuda.OutOfMemoryError):
-        compiled(work, "default", CPU)(torch.ones(1, 1, 4, 4))
+    function = compiled(work, "default", CPU)
+    for _ in range(2):
+        with pytest.raises(type(error), match=str(error)):
+            function(torch.ones(1, 1, 4, 4))
+
+
+def test_more_shapes_are_compiled_than_dynamo_alone_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    compilations: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, _example: Any) -> Callable[..., Any]:
+        compilations.append(1)
+        return graph.forward
+
+    original = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, dynamic, mode: original(f, dynamic=dynamic, backend=backend))
+
+    def doubled(x: Tensor) -> Tensor:
+        return x * 2
+
+    with torch._dynamo.config.patch(recompile_limit=8):
+        fast = compiled(doubled, "default", CPU)
+        for side in range(2, 22):
+            fast(torch.ones(1, 1, side, 3))
+    assert len(compilations) == 20
 
 
 def test_answers_of_a_graph_outlive_its_next_replay(monkeypatch: pytest.MonkeyPatch) -> None:

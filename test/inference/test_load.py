@@ -87,8 +87,18 @@ def test_packaged_descriptions_say_that_weights_are_missing(name: str) -> None:
     ("changes", "error", "message"),
     [
         ({"tiles": {"mode": "m9"}}, ConfigError, "patch mode 'm9'"),
-        ({"tiles": {"row": 4}}, ConfigError, "tiles has unknown row; known are rows, columns"),
-        ({"speed": 9}, ConfigError, "description has unknown speed"),
+        ({"tiles": {"row": 4}}, ConfigError, "tiles: unknown row; known are columns, mode, overlap_px, patch_px, "),
+        ({"tiles": {"patch_px": "abc"}}, ConfigError, "tiles: patch_px = 'abc': expected a whole number"),
+        ({"tiles": {"patch_px": None}}, ConfigError, "tiles: patch_px = None: expected a whole number"),
+        ({"tiles": {"patch_px": 100}}, ConfigError, "tiles: patch_px 100: must be a positive multiple of 32"),
+        ({"tiles": {"patch_px": 64, "mode": "blend"}}, ConfigError, "tiles: patches of 64 px: overlap = 64 px"),
+        ({"tiles": {"rows": "4"}}, ConfigError, "tiles: rows = '4': expected a whole number"),
+        ({"tiles": {"mode": 1}}, ConfigError, "tiles: mode = 1: expected text"),
+        ({"tiles": 5}, ConfigError, "section 'tiles' is missing or no mapping"),
+        ({"coarse": {"max_depth_m": "80"}}, ConfigError, "coarse: max_depth_m = '80': expected a number"),
+        ({"coarse": {"size": ["a"]}}, ConfigError, r"coarse: size = \['a'\]: expected text"),
+        ({"refiner": {"encoder": ENCODER, "sha256": 5}}, ConfigError, "refiner: sha256 = 5: expected text"),
+        ({"speed": 9}, ConfigError, "unknown speed; known are kind, coarse, refiner, tiles"),
         ({"coarse": None}, ConfigError, "section 'coarse' is missing"),
         ({"refiner": {"encoder": ENCODER}}, WeightsError, r"refiner.weights is empty"),
         (
@@ -111,8 +121,10 @@ def test_packaged_descriptions_say_that_weights_are_missing(name: str) -> None:
 def test_wrong_descriptions_are_named(
     tmp_path: Path, changes: dict[str, object], error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as caught:
         load_engine(str(_write_model(tmp_path, **changes)), "cpu")
+    if error is ConfigError:
+        assert str(caught.value).startswith(f"model {tmp_path / 'model.yaml'}: ")
 
 
 @pytest.mark.usefixtures("flat")

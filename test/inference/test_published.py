@@ -61,6 +61,17 @@ def test_image_in_depth_of_its_size_out(refiner: PublishedRefiner) -> None:
     assert _engine(refiner, PatchLayout(rows=2, columns=2)).infer(image, coarse=False).coarse_depth_m is None
 
 
+def test_depth_beyond_the_limit_is_invalid(refiner: PublishedRefiner) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (97, 143, 3), np.uint8)
+    layout = PatchLayout(rows=2, columns=2)
+    free = _engine(refiner, layout).infer(image)
+    limit_m = float(np.median(free.depth_m))
+    capped = _engine(refiner, layout, max_depth_m=limit_m).infer(image)
+    for limited, whole in ((capped.depth_m, free.depth_m), (capped.coarse_depth_m, free.coarse_depth_m)):
+        np.testing.assert_array_equal(limited, np.where(whole <= limit_m, whole, np.nan))
+        assert 0.2 < np.isnan(limited).mean() < 0.8
+
+
 @pytest.mark.parametrize(("mode", "patches"), [("m1", 4), ("m2", 9), ("blend", 4)])
 def test_patches_are_given_as_they_were_before_merging(refiner: PublishedRefiner, mode: str, patches: int) -> None:
     image = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)

@@ -50,3 +50,13 @@ def test_checkerboards_are_not_wide():
     change = 0.1 * (1 - 2 * ((x // 4 + y // 4) % 2).float())
     wide = wide_part(change, (32, 32), 3.0)
     assert wide[40:-40, 40:-40].abs().max() < 1e-3  # nearer to the border, which repeats, the pattern is none
+
+
+def test_what_is_no_number_counts_as_no_change_and_infinity_as_the_largest():
+    change = torch.randn(64, 96, generator=torch.Generator().manual_seed(1)) * 0.1
+    plain, odd = change.clone(), change.clone()
+    for place, value, counts in ((10, torch.nan, 0.0), (20, torch.inf, LARGEST), (30, -torch.inf, -LARGEST)):
+        odd[place, 40], plain[place, 40] = value, counts
+    before = odd.clone()
+    torch.testing.assert_close(wide_part(odd, (16, 24), 2.0), wide_part(plain, (16, 24), 2.0), rtol=0, atol=0)
+    torch.testing.assert_close(odd, before, rtol=0, atol=0, equal_nan=True)

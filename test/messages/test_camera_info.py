@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import array
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs rclpy and sensor_msgs")
 from ros_fakes import info_message
@@ -15,6 +17,7 @@ from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.camera_file import read_camera_info
 from prv2_ros.messages.camera_info import calibration, check_info, fill_camera_info, info_content, is_uncalibrated
 
 
@@ -131,9 +134,12 @@ def k_with(index: int, value: float) -> np.ndarray:
         ({"k": k_with(0, -5.0)}, "fx = -5.0"),
         ({"k": k_with(2, np.nan)}, "cx = nan"),
         ({"d": [np.nan] * 5}, "coefficients must be finite"),
-        ({"d": [0.1] * 3}, "3 distortion coefficients; plumb_bob has one of"),
-        ({"d": [0.1] * 5, "distortion_model": "equidistant"}, "5 distortion coefficients; equidistant"),
-        ({"distortion_model": "double_sphere"}, "'double_sphere' is not known; expected one of plumb_bob"),
+        ({"d": [0.1] * 3}, "3 distortion coefficients: expected one of"),
+        ({"d": [0.1] * 5, "distortion_model": "equidistant"}, r"5 distortion coefficients: .*4 for a fisheye lens"),
+        (
+            {"distortion_model": "double_sphere"},
+            "camera info: distortion_model 'double_sphere' is unknown: expected plumb_bob",
+        ),
         ({"r": np.ones(9)}, "is no rotation"),
         ({"r": np.full(9, np.nan)}, "is no rotation"),
         ({"p": np.full(12, np.nan)}, "fx = nan"),
@@ -201,7 +207,7 @@ def test_opencv_undistorts_to_p_as_claimed() -> None:
     assert pixel_of(known.rectified, (*ray, 1.0)) == pytest.approx(tuple(expected), abs=0.01)
 
 
-@pytest.mark.parametrize(("model", "d"), [("kannala_brandt4", [0.1] * 4), ("plumb_bob", [0.1] * 8), ("thin", [])])
+@pytest.mark.parametrize(("model", "d"), [("kannala_brandt4", [0.1] * 4), ("plumb_bob", [0.1] * 7), ("thin", [])])
 def test_rectified_images_need_no_known_lens(model: str, d: list[float]) -> None:
     source = info(distortion_model=model, d=d)
     check_info(source, rectified=True)
@@ -220,3 +226,60 @@ def test_zeros_are_no_distortion_however_many(model: str, count: int) -> None:
     known = calibration(info(distortion_model=model, d=[0.0] * count), 640, 480)
     assert known is not None
     assert not known.camera.is_distorted
+
+
+@pytest.mark.parametrize(
+    ("count", "fisheye"), [*((count, False) for count in (0, 4, 5, 8, 12, 14)), (0, True), (4, True)]
+)
+def test_every_lens_survives_the_way_through_a_message(count: int, fisheye: bool) -> None:
+    distortion = tuple(0.01 * (k + 1) for k in range(count))
+    camera = CameraModel(width=64, height=48, fx=50, fy=51, cx=30, cy=20, distortion=distortion, fisheye=fisheye)
+    message = CameraInfo()
+    fill_camera_info(message, camera, 64, 48)
+    assert len(message.d) == (count or (4 if fisheye else 5)), "what OpenCV takes"
+    check_info(message)
+    known = calibration(message, 64, 48)
+    assert known is not None
+    assert known.camera == camera
+
+
+@pytest.mark.parametrize(
+    ("model", "d"),
+    [
+        ("equidistant", []),
+        ("equidistant", [0.0] * 5),
+        ("equidistant", [0.1, 0.01, 0.0, 0.0]),
+        ("equidistant", [0.1] * 5),
+        ("plumb_bob", [0.0] * 3),
+        ("plumb_bob", [0.0] * 6),
+        ("plumb_bob", [0.1] * 3),
+        ("plumb_bob", [0.1] * 8),
+        ("Plumb_Bob", [0.1] * 5),
+        ("thin_prism", [0.1] * 12),
+        ("none", [0.1] * 5),
+        ("", [0.1] * 5),
+        ("omni", [0.1] * 5),
+    ],
+)
+def test_a_message_and_a_file_of_it_give_one_camera(tmp_path: Path, model: str, d: list[float]) -> None:
+    message = info(distortion_model=model, d=d)
+    fields = {"width": 640, "height": 480, "distortion_model": model, "d": d, "k": message.k.tolist()}
+    (tmp_path / "info.yaml").write_text(yaml.safe_dump(fields))
+    cameras: list[CameraModel | None] = []
+    for read in (lambda: calibration(message, 640, 480).camera, lambda: read_camera_info(tmp_path / "info.yaml")):
+        try:
+            cameras.append(read())
+        except InputError:
+            cameras.append(None)
+    assert cameras[0] == cameras[1]
+    if model == "equidistant" and not any(d):
+        assert cameras[0] is not None
+        assert cameras[0].fisheye, "an ideal fisheye, not a pinhole"
+
+
+def test_binning_of_an_odd_side_leaves_the_last_pixels_out() -> None:
+    source = info_message(1281, 721, f_px=1000.0)
+    source.binning_x = source.binning_y = 2
+    known = calibration(source, 640, 360)
+    assert known is not None
+    assert (known.camera.fx, known.camera.cx, known.camera.cy) == (500.0, 319.75, 179.75)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from bag_samples import Samples
 
 from prv2_ros.errors import InputError
+from prv2_ros.messages.bags import Bag
 from prv2_ros.messages.depth_images import depth_in_metres, disparity_in_metres
 from prv2_ros.messages.point_clouds import cloud_points
 
@@ -32,11 +35,32 @@ def test_depth_in_both_encodings_byte_orders_and_with_padding(order: str, pad: i
 
 def test_disparity_is_f_times_baseline_over_depth() -> None:
     disparity = np.array([[8.0, 0.0], [-1.0, np.nan]], np.float32)
-    message = SimpleNamespace(image=image(disparity, "32FC1"), f=400.0, t=0.12)
+    message = SimpleNamespace(image=image(disparity, "32FC1"), f=400.0, t=0.12, min_disparity=0.0)
     np.testing.assert_allclose(disparity_in_metres(message), [[6.0, np.nan], [np.nan, np.nan]], rtol=1e-6)
     message.f = 0.0
     with pytest.raises(InputError, match=r"f = 0\.0 px, T = 0\.12 m"):
         disparity_in_metres(message)
+
+
+def test_a_disparity_below_the_least_that_was_searched_is_none() -> None:
+    """stereo_image_proc writes min_disparity - 1 where it finds no match."""
+    disparity = np.array([[9.0, 9.999, 10.0, 20.0, -1.0]], np.float32)
+    message = SimpleNamespace(image=image(disparity, "32FC1"), f=500.0, t=0.1, min_disparity=10.0)
+    np.testing.assert_allclose(disparity_in_metres(message), [[np.nan, np.nan, 5.0, 2.5, np.nan]], rtol=1e-6)
+    message.min_disparity = -16.0  # eyes that look inwards: behind infinity there is nothing, all the same
+    np.testing.assert_allclose(disparity_in_metres(message)[0, -1:], [np.nan])
+
+
+@pytest.mark.parametrize("storage", ["mcap", "ros1"])
+def test_a_bag_tells_the_least_disparity(tmp_path: Path, storage: str) -> None:
+    path = Samples(storage=storage, truth="disparity", frames=1).write(
+        tmp_path / "drive.bag" if storage == "ros1" else tmp_path / "drive"
+    )
+    with Bag(path) as bag:
+        (raw,) = bag.messages(["/front/disparity"])
+        message = bag.message(raw)
+    assert message.min_disparity == 0.0
+    assert np.isfinite(disparity_in_metres(message)).all()
 
 
 @pytest.mark.parametrize(

@@ -34,19 +34,22 @@ def test_assumed_camera_has_the_field_of_view_of_the_parameter() -> None:
     assert not view(info_message(WIDTH, HEIGHT, f_px=0.0)).is_calibrated
 
 
-def test_what_the_lens_folds_back_into_the_image_is_outside() -> None:
+@pytest.mark.parametrize("yaw_deg", [0, 25])
+def test_what_the_lens_folds_back_into_the_image_is_outside(yaw_deg: float) -> None:
     """At alpha 1 the polynomial of this lens turns back within the rectified image: no pixel may be shown twice."""
     d = (-0.32, 0.11, 0.0, 0.0, -0.018)
     info = info_message(1280, 720, f_px=700.0, d=d)
     matrix, coefficients = np.asarray(info.k).reshape(3, 3), np.asarray(d)
     new, _ = cv2.getOptimalNewCameraMatrix(matrix, coefficients, (1280, 720), 1.0)
     info.p = np.hstack([new, np.zeros((3, 1))]).ravel()
+    rotation = cv2.Rodrigues(np.array([0, np.radians(yaw_deg), 0]))[0]
+    info.r = rotation.ravel()
     made = View(info, 1280, 720, resolve({}))
     known = np.isfinite(made.mask_outside(np.ones((720, 1280), np.float32)))
-    rays = made.camera.rays()[known].astype(np.float64)
-    pixels = cv2.projectPoints(
-        np.hstack([rays, np.ones((len(rays), 1))]), np.zeros(3), np.zeros(3), matrix, coefficients
-    )[0][:, 0]
+    # As columns, R^T leads from the rectified frame to the raw one; as rows, R does.
+    points = np.dstack([made.camera.rays(), np.ones((720, 1280))])[known].astype(np.float64) @ rotation
+    rays = points[:, :2] / points[:, 2:]
+    pixels = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix, coefficients)[0][:, 0]
     assert 0.3 < known.mean() < 0.95
     outward = np.hypot(*(pixels - [matrix[0, 2], matrix[1, 2]]).T)
     order = np.argsort(np.hypot(*rays.T))
@@ -70,7 +73,10 @@ def test_undistorted_image_is_passed_through() -> None:
     assert plain.mask_outside(depth) is depth
 
 
-@pytest.mark.parametrize(("model", "d"), [("plumb_bob", (-0.25, 0.05, 0, 0, 0)), ("equidistant", (0.02, 0, 0, 0))])
+@pytest.mark.parametrize(
+    ("model", "d"),
+    [("plumb_bob", (-0.25, 0.05, 0, 0, 0)), ("equidistant", (0.02, 0, 0, 0)), ("equidistant", ())],
+)
 def test_rectified_image_shows_each_ray_where_the_new_camera_has_it(model: str, d: tuple[float, ...]) -> None:
     info = distorted_info(model, d)
     info.p[0] = info.p[5] = 200.0

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from prv2_ros.network.align import crop_aligned, network_focal, prepare_network_image, upsample_to
 
@@ -113,6 +114,30 @@ def test_bytes_and_floats_give_the_same_network_image():
     exact = prepare_network_image(image.float() / 255, (96, 160))
     torch.testing.assert_close(prepare_network_image(image, (96, 160)), exact, atol=1.1 / 255, rtol=0)
     assert exact.shape == (2, 3, 96, 160)
+
+
+def test_off_the_cpu_one_full_size_copy_is_made():
+    class Count(TorchDispatchMode):
+        full_size = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            self.full_size += result.shape[-2:] == (216, 384) and result.dtype == torch.float32
+            return result
+
+    image = torch.empty(1, 3, 216, 384, dtype=torch.uint8, device="meta")
+    with Count() as count:
+        small = prepare_network_image(image, (96, 160))
+    assert count.full_size == 1
+    assert small.shape == (1, 3, 96, 160)
+    assert small.dtype == torch.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_bytes_and_floats_give_the_same_network_image():
+    image = torch.randint(0, 256, (2, 3, 217, 333), dtype=torch.uint8, device="cuda")
+    exact = prepare_network_image(image.float() / 255, (96, 160))
+    torch.testing.assert_close(prepare_network_image(image, (96, 160)), exact, atol=1e-6, rtol=0)
 
 
 def test_an_image_of_the_right_size_is_only_scaled():

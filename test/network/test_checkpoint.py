@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 import pickle
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from prv2_ros.errors import WeightsError
+from prv2_ros.errors import ConfigError, StorageError, WeightsError
 from prv2_ros.network.checkpoint import load_model, model_path, read_tensors, save_model
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.paths import models_folder
@@ -69,9 +71,15 @@ def test_a_description_without_its_fields_is_refused(tmp_path: Path) -> None:
         told = r"broken\.yaml: not a model description: holds no table with weights, sha256 and model$"
         with pytest.raises(WeightsError, match=told):
             load_model(str(path))
-    for text in ("{weights: a, sha256: b, model: null}", "{weights: 1, sha256: b, model: {}}", "a: ["):
+    for text, told in (
+        ("{weights: a, sha256: b, model: null}", "model = None: expected a table"),
+        ("{weights: [1], sha256: b, model: {}}", r"weights = \[1\]: expected text"),
+        ("{weights: a, sha256: 5, model: {}}", "sha256 = 5: expected text"),
+        ("a: [", "while parsing"),
+        ("a: 2020-13-13", "month must be in 1..12"),
+    ):
         path.write_text(text)
-        with pytest.raises(WeightsError, match=r"broken\.yaml: not a model description \("):
+        with pytest.raises(WeightsError, match=rf"broken\.yaml: not a model description \({told}"):
             load_model(str(path))
 
 
@@ -87,6 +95,49 @@ def test_weights_of_torch_are_read_in_both_of_its_formats(tmp_path: Path) -> Non
     for new in (True, False):
         torch.save({"a": torch.ones(2)}, tmp_path / "a.pth", _use_new_zipfile_serialization=new)
         assert torch.equal(read_tensors(tmp_path / "a.pth")["a"], torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"coarse_widths": 5}, "coarse_widths = 5: expected a list"),
+        ({"coarse_widths": [48, 64]}, r"coarse_widths \[48, 64\]: must be four numbers"),
+        ({"coarse_area_px": 0}, "coarse_area_px 0: must be from 1024"),
+        ({"second_look": 100}, "second_look 100: must be 0"),
+        ({"coarse_encoder": "nonsense"}, "encoder 'nonsense': timm knows no such model"),
+        ({"heads": 3}, "unknown heads; known are coarse_area_px, "),
+    ],
+)
+def test_an_architecture_that_does_not_exist_names_file_and_key(
+    saved: Path, changes: dict[str, object], message: str
+) -> None:
+    description = yaml.safe_load(saved.read_text())
+    description["model"].update(changes)
+    saved.write_text(yaml.safe_dump(description))
+    with pytest.raises(ConfigError, match=rf"^model .*trial\.yaml: {message}"):
+        load_model(str(saved))
+
+
+@pytest.mark.parametrize("ending", ["yaml", "safetensors"])
+def test_a_disk_that_fills_up_leaves_the_old_model(
+    model: DepthModel, saved: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.read_bytes() for path in saved.parent.iterdir()}
+    make = tempfile.mkstemp
+
+    def on_full_disk(prefix: str, dir: Path) -> tuple[int, str]:
+        descriptor, name = make(prefix=prefix, dir=dir)
+        if ending in prefix:
+            os.close(descriptor)
+            descriptor = os.open("/dev/full", os.O_WRONLY)
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", on_full_disk)
+    other = DepthModel(model.spec)
+    with pytest.raises(StorageError, match=r"trial\..* cannot be written: the disk is full"):
+        save_model(other, saved.parent, "trial")
+    assert {path: path.read_bytes() for path in saved.parent.iterdir()} == before
+    load_model(str(saved))
 
 
 def test_weights_of_another_architecture_are_refused(saved: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import timm
 import torch
@@ -73,3 +75,16 @@ def test_unknown_encoder_and_wrong_weights_are_named() -> None:
         load_imagenet(ImageEncoder(NAME, 5), NAME, state)
     with pytest.raises(ConfigError, match="hold 0 tensors"):
         load_imagenet(ImageEncoder(NAME, 5), NAME, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("convnext_nano", "encoder 'convnext_nano' has fewer than 5 maps: use another one"),
+        ("hf-hub:timm/resnet18", "encoder 'hf-hub:timm/resnet18' is none of timm's own: nothing is downloaded"),
+        ("efficientnet_lite", "encoder 'efficientnet_lite': timm knows no such model"),
+    ],
+)
+def test_an_encoder_that_cannot_be_built_is_named(name: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(reason)):
+        ImageEncoder(name, 5)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +35,26 @@ def test_network_size_is_a_multiple_of_the_stride_and_bounded(width: int, height
 def test_a_second_look_that_no_picture_has_is_refused(area: float) -> None:
     with pytest.raises(ConfigError, match=r"second_look .*: must be 0 \(one look alone\) or from 0.1 to 16"):
         ModelSpec(second_look=area)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"coarse_widths": 5}, r"coarse_widths = 5: expected a list, such as \[5\]"),
+        ({"coarse_widths": ("a", 1, 2, 3)}, r"coarse_widths\[0\] = 'a': expected a whole number"),
+        ({"coarse_widths": (48, 64)}, r"coarse_widths \[48, 64\]: must be four numbers from 1 to 4096"),
+        ({"refiner_widths": (0, 8, 8, 8)}, r"refiner_widths \[0, 8, 8, 8\]: must be four numbers from 1"),
+        ({"refiner_shrink": 3}, "refiner_shrink 3: must be 1 or 2"),
+        ({"coarse_area_px": "big"}, "coarse_area_px = 'big': expected a whole number"),
+        ({"coarse_area_px": 0}, "coarse_area_px 0: must be from 1024 to 16777216; 147456 is usual"),
+        ({"second_look": "2"}, "second_look = '2': expected a number"),
+        ({"coarse_encoder": None}, "coarse_encoder = None: expected text"),
+    ],
+)
+def test_what_no_network_is_built_with_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        ModelSpec(**changes)
+
+
+def test_widths_become_a_tuple() -> None:
+    assert ModelSpec(coarse_widths=[16, 16, 24, 32]).coarse_widths == (16, 16, 24, 32)  # type: ignore[arg-type]

@@ -94,7 +94,6 @@ class Partner:
         self.images = self.node.create_publisher(Image, "image_raw", reliable())
         self.compressed = self.node.create_publisher(CompressedImage, "image_raw/compressed", reliable())
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", reliable())
-        self.transitions = self.node.create_client(ChangeState, "depth_node/change_state")
         self.received: dict[str, list[Any]] = {topic: [] for topic in (*self.KINDS, *self.ASKED_FOR, "/diagnostics")}
         self.arrivals: list[float] = []
         self.keep = keep
@@ -177,12 +176,19 @@ class Live:
 
 
 def change_state(live: Live, transition: int) -> bool:
-    """Ask the node for a transition, as a lifecycle manager does: over one client that is found once."""
-    client = live.partner.transitions
-    assert client.service_is_ready() or client.wait_for_service(20)
-    future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+    """Ask the node for a transition, as a lifecycle manager does."""
+    future = _transitions(live.partner.node).call_async(ChangeState.Request(transition=Transition(id=transition)))
     wait_until(future.done, what="transition")
     return bool(future.result().success)
+
+
+def _transitions(node: Node) -> Any:
+    """A client that has found its service: one in some hundred never does, however long it waits; another one does."""
+    for _ in range(6):
+        client = node.create_client(ChangeState, "depth_node/change_state")
+        if client.wait_for_service(4):
+            return client
+    raise AssertionError("depth_node/change_state not found by six clients in 4 s each")
 
 
 def _outputs(partner: Partner) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,20 +12,30 @@ pytest.importorskip("rclpy", reason="needs rclpy and diagnostic_msgs")
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from prv2_ros.ros.diagnostics import DiagnosticsBuilder
+from prv2_ros.ros.diagnostics import DiagnosticsBuilder, device_memory_mib
 from prv2_ros.ros.statistics import Statistics
 
+STAMP = Time(sec=12, nanosec=34)
 
-def told(builder: DiagnosticsBuilder, statistics: Statistics, state: str = "active", failure: str = "") -> Any:
+
+def told(
+    builder: DiagnosticsBuilder,
+    statistics: Statistics,
+    state: str = "active",
+    failure: str = "",
+    *,
+    calibrated: bool = True,
+) -> Any:
     array = builder.build(
         statistics.snapshot(),
-        stamp=Time(),
+        stamp=STAMP,
         state=state,
         engine=None,
         input_timeout_s=5.0,
-        calibrated=True,
+        calibrated=calibrated,
         failure=failure,
     )
+    assert array.header.stamp == STAMP
     return array.status[0]
 
 
@@ -48,9 +60,12 @@ def test_a_failing_engine_is_an_error_until_a_frame_comes_out() -> None:
 def test_bad_messages_are_a_warning_for_as_long_as_they_come() -> None:
     builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
     statistics.image_arrived()
-    statistics.count("errors")
-    assert told(builder, statistics).level == DiagnosticStatus.WARN
-    assert told(builder, statistics).level == DiagnosticStatus.OK
+    for kind in ("errors", "info_errors"):
+        statistics.count(kind)
+        status = told(builder, statistics)
+        assert status.level == DiagnosticStatus.WARN
+        assert status.message == "1 bad messages in the last 1 s"
+        assert told(builder, statistics).level == DiagnosticStatus.OK
 
 
 def test_a_node_that_could_not_be_configured_says_why() -> None:
@@ -70,3 +85,61 @@ def test_after_a_pause_nothing_of_before_is_told() -> None:
     assert status.message == "no image yet"
     values = {pair.key: pair.value for pair in status.values}
     assert (values["latency p50 (ms)"], values["frames out"]) == ("none", "1")
+
+
+def test_what_went_wrong_before_a_pause_is_not_told_after_it() -> None:
+    builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
+    statistics.image_arrived()
+    statistics.count("errors")
+    statistics.inference_failed("RuntimeError: out of luck")
+    status = told(builder, statistics, "inactive")
+    assert (status.level, status.message) == (DiagnosticStatus.OK, "inactive")
+    statistics.restart()
+    statistics.image_arrived()
+    assert told(builder, statistics).level == DiagnosticStatus.OK
+
+
+def test_a_scale_that_is_assumed_is_a_warning_once_there_are_images() -> None:
+    builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
+    assert told(builder, statistics, calibrated=False).message == "no image yet"
+    statistics.image_arrived()
+    status = told(builder, statistics, calibrated=False)
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message == "no calibrated camera info: scale is assumed, no points"
+
+
+def test_each_count_stands_under_its_own_name() -> None:
+    names = {
+        "received": "frames in",
+        "published": "frames out",
+        "dropped": "frames dropped",
+        "skipped": "frames skipped",
+        "errors": "frames with errors",
+        "inference_errors": "inference errors",
+        "info_received": "camera infos in",
+        "info_errors": "camera infos with errors",
+    }
+    statistics = Statistics()
+    for k, name in enumerate(names, 1):
+        for _ in range(k):
+            statistics.count(name)
+    values = {pair.key: pair.value for pair in told(DiagnosticsBuilder("/depth_node"), statistics).values}
+    assert [values[key] for key in names.values()] == [str(k) for k in range(1, 9)]
+
+
+def test_each_time_stands_under_its_own_name() -> None:
+    now = [100.0]
+    statistics = Statistics(lambda: now[0])
+    for k in range(1, 101):
+        now[0] += 1.0
+        statistics.image_published(now[0] - k / 1e3, inference_ms=k / 10, stamp_age_ms=10.0 * k)
+    values = {pair.key: pair.value for pair in told(DiagnosticsBuilder("/depth_node"), statistics).values}
+    keys = ("latency p50 (ms)", "latency p95 (ms)", "stamp age p50 (ms)", "inference p50 (ms)")
+    assert [values[key] for key in keys] == ["50.0", "95.0", "500.0", "5.0"]
+
+
+def test_memory_of_a_cpu_is_what_the_process_holds() -> None:
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found is not None
+    assert device_memory_mib("cpu") == pytest.approx(int(found[1]) / 1024, rel=0.2)

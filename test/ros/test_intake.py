@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy and sensor_msgs")
-from ros_fakes import image_message
+from ros_fakes import image_message, info_message
 
 from prv2_ros.ros.intake import Intake
 from prv2_ros.ros.parameters import resolve
@@ -24,7 +25,12 @@ class Camera:
     def __init__(self) -> None:
         self.now = 100.0
         self.statistics = Statistics(clock=lambda: self.now)
-        self.intake = Intake(self.statistics, Reporter(logging.getLogger("test")))
+        self.reporter = Reporter(logging.getLogger("test"))
+        self.intake = Intake(self.statistics, self.reporter)
+
+    def passes(self, *, wanted: bool = True, **parameters: Any) -> bool:
+        """Send one image now; tell whether it was let through."""
+        return self.intake.take_image(IMAGE, resolve(parameters), lambda: wanted) is not None
 
     def passed(self, seconds: float, fps: float, max_rate_hz: float) -> list[float]:
         """Send images for a while; give when those came that were let through."""
@@ -55,3 +61,66 @@ def test_a_higher_rate_holds_at_once() -> None:
     camera.passed(1.0, 30, 0.01)
     assert camera.passed(1.0, 30, 10.0)[0] < 0.11
     assert len(camera.passed(1.0, 30, 0.0)) == 30
+
+
+def test_images_that_nobody_wants_do_not_use_up_the_rate() -> None:
+    camera = Camera()
+    settings = {"max_rate_hz": 0.01, "camera_info_wait_s": 0.0}
+    assert not camera.passes(wanted=False, **settings)
+    assert camera.passes(**settings)
+    assert not camera.passes(**settings)
+
+
+def test_the_wait_for_an_info_ends_with_the_first_one() -> None:
+    camera = Camera()
+    assert not camera.passes(camera_info_wait_s=5.0)
+    camera.intake.take_info(info_message(4, 4), resolve({}))
+    assert camera.passes(camera_info_wait_s=5.0)
+
+
+def test_after_a_reset_everything_is_as_before_the_first_message() -> None:
+    camera = Camera()
+    camera.intake.take_info(info_message(4, 4), resolve({}))
+    assert camera.passes(max_rate_hz=0.01)
+    camera.now += 10.0
+    camera.intake.reset()
+    assert not camera.intake.is_calibrated
+    assert not camera.passes(max_rate_hz=0.01, camera_info_wait_s=1.0), "the first info is awaited again"
+    camera.now += 1.0
+    assert camera.passes(max_rate_hz=0.01, camera_info_wait_s=1.0), "the rate begins anew"
+
+
+def test_only_a_usable_info_counts_and_a_zero_k_is_no_calibration(caplog: pytest.LogCaptureFixture) -> None:
+    camera = Camera()
+    camera.intake.take_info(info_message(4, 4), resolve({}))
+    bad = info_message(4, 4)
+    bad.k[0] = np.nan
+    camera.intake.take_info(bad, resolve({}))
+    assert camera.intake.is_calibrated
+    frame = camera.intake.take_image(IMAGE, resolve({}), lambda: True)
+    assert frame is not None
+    assert frame.infos.newest.k[0] == 50.0, "the malformed one was not kept"
+    camera.intake.take_info(info_message(4, 4, f_px=0.0), resolve({}))
+    assert not camera.intake.is_calibrated
+    counts = camera.statistics.snapshot().counts
+    assert (counts.info_received, counts.info_errors) == (3, 2)
+
+
+def test_what_the_raw_lens_is_does_not_matter_to_images_that_are_rectified() -> None:
+    camera = Camera()
+    info = info_message(4, 4, d=(0.1,) * 5, model="of another maker")
+    camera.intake.take_info(info, resolve({}))
+    assert camera.statistics.snapshot().counts.info_errors == 1
+    camera.intake.take_info(info, resolve({"input_rectified": True}))
+    assert camera.statistics.snapshot().counts.info_errors == 1
+    assert camera.intake.is_calibrated
+
+
+def test_a_calibration_that_is_lost_again_is_warned_of_again(caplog: pytest.LogCaptureFixture) -> None:
+    camera = Camera()
+    for info in (info_message(4, 4, f_px=0.0), info_message(4, 4)):
+        for _ in range(2):
+            camera.reporter.warn_once("assumed_fov", "scale is assumed")
+        camera.intake.take_info(info, resolve({}))
+    camera.reporter.warn_once("assumed_fov", "scale is assumed")
+    assert [r.message for r in caplog.records].count("scale is assumed") == 2

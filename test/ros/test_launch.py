@@ -27,6 +27,8 @@ DEPTH_LAUNCH = ROOT / "launch" / "depth.launch.py"
 PROMISED = {
     "namespace",
     "camera_name",
+    "image",
+    "camera_info",
     "params_file",
     "model",
     "device",
@@ -34,6 +36,7 @@ PROMISED = {
     "log_level",
     "autostart",
     "use_rviz",
+    "rviz_frame",
 }
 
 
@@ -131,16 +134,75 @@ def test_every_launch_file_loads(path: Path) -> None:
     assert {argument.name for argument in description.get_launch_arguments()} >= {"namespace", "params_file"}
 
 
+def started(pushed: str, **arguments: str) -> tuple[Any, Any]:
+    """The launch file's nodes (depth, RViz) as launch_ros would run them below a pushed namespace."""
+    from launch_ros.actions import PushRosNamespace
+
+    from launch import LaunchContext
+
+    spec = importlib.util.spec_from_file_location("depth_launch", DEPTH_LAUNCH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = LaunchContext()
+    if pushed:
+        PushRosNamespace(pushed).execute(context)
+    defaults = {name: default for name, (default, _) in module.ARGUMENTS.items()}
+    context.launch_configurations.update(defaults | arguments)
+    nodes = module.start_nodes(context)
+    for node in nodes:
+        node._perform_substitutions(context)  # all but starting the process
+    return nodes[0], nodes[1]
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("pushed", "arguments", "expected"),
+    [
+        ("", {}, "/camera"),
+        ("robot1", {}, "/robot1/camera"),
+        ("robot1", {"namespace": "front"}, "/robot1/front/camera"),
+        ("robot1", {"namespace": "/abs"}, "/abs/camera"),
+        ("robot1", {"namespace": "/"}, "/camera"),
+        ("robot1", {"camera_name": ""}, "/robot1"),
+        ("robot1", {"camera_name": "/"}, "/robot1"),
+        ("", {"camera_name": "/"}, "/"),
+        ("", {"camera_name": ""}, "/"),
+        ("", {"namespace": "camera/camera", "camera_name": "color"}, "/camera/camera/color"),
+    ],
+)
+def test_namespace_is_below_a_pushed_one(pushed: str, arguments: dict[str, str], expected: str) -> None:
+    for node in started(pushed, **arguments):
+        assert node.expanded_node_namespace == expected
+
+
+@needs_launch
+def test_topics_and_frame_are_handed_on() -> None:
+    from launch.substitutions import TextSubstitution
+
+    depth, rviz = started("", image="/cam/image", camera_info="/cam/info", rviz_frame="cam_optical", use_rviz="true")
+    topics = [("image_raw", "/cam/image"), ("camera_info", "/cam/info")]
+    assert depth.expanded_remapping_rules == rviz.expanded_remapping_rules == topics
+    words = [part.text for word in rviz.cmd for part in word if isinstance(part, TextSubstitution)]
+    assert words[words.index("-f") + 1] == "cam_optical"
+    _, plain = started("")
+    assert "-f" not in [part.text for word in plain.cmd for part in word if isinstance(part, TextSubstitution)]
+
+
 RUN = """
 import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import PushRosNamespace, SetParameter
 arguments = [tuple(text.split(":=", 1)) for text in sys.argv[2:]]
 service = LaunchService()
 source = PythonLaunchDescriptionSource(sys.argv[1])
+# As a bringup of several robots does: a namespace is pushed, and every node gets the global parameters.
+around = [PushRosNamespace("fleet"), SetParameter("wheel_radius", 0.4)]
 service.include_launch_description(
-    LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)])
+    LaunchDescription([*around, IncludeLaunchDescription(source, launch_arguments=arguments)])
 )
 sys.exit(service.run())
 """
@@ -185,7 +247,7 @@ def test_real_launch_starts_the_node_with_its_arguments(prefix: Path, tmp_path: 
     executor = rclpy.executors.SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
-        client = node.create_client(GetParameters, "/robot/front/depth_node/get_parameters")
+        client = node.create_client(GetParameters, "/fleet/robot/front/depth_node/get_parameters")
         assert client.wait_for_service(60), "the node did not come up"
         names = ["device", "model", "points.stride", "autostart", "use_sim_time", "max_depth_m"]
         future = client.call_async(GetParameters.Request(names=names))

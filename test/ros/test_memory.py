@@ -39,6 +39,14 @@ def test_large_arrays_reuse_their_pages() -> None:
     assert faults < 100  # 8 MiB fetched anew are 2,048 pages of 4 KiB
 
 
-def test_the_users_own_setting_stays() -> None:
-    took_effect, _ = _run(MALLOC_TRIM_THRESHOLD_="131072")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MALLOC_TRIM_THRESHOLD_", "131072"),
+        ("MALLOC_MMAP_THRESHOLD_", "131072"),
+        ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=131072"),
+    ],
+)
+def test_the_users_own_setting_stays(name: str, value: str) -> None:
+    took_effect, _ = _run(**{name: value})
     assert not took_effect

@@ -25,7 +25,6 @@ from ros_fakes import (
 )
 from sensor_msgs.msg import Image
 
-from prv2_ros.errors import ConfigError
 from prv2_ros.ros import inputs
 
 GREY = np.full((48, 64, 3), 100, np.uint8)
@@ -166,17 +165,6 @@ def test_parameters_change_live_or_are_refused_with_the_reason() -> None:
         assert live.node.get_parameter("depth_encoding").value == "16UC1"
 
 
-def test_descriptors_tell_range_unit_and_read_only() -> None:
-    with live_node(PlaneEngine()) as live:
-        stride = live.node.describe_parameter("points.stride")
-        assert (stride.integer_range[0].from_value, stride.integer_range[0].to_value) == (1, 64)
-        far = live.node.describe_parameter("max_depth_m")
-        assert far.floating_point_range[0].to_value == 10000.0
-        assert far.description.endswith("[m]")
-        assert live.node.describe_parameter("device").read_only
-        assert live.node.describe_parameter("far_value").additional_constraints == "one of: nan, inf, max"
-
-
 def test_no_subscriber_no_inference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "IDLE_S", 1e9)  # images that are still taken in
     engine = PlaneEngine()
@@ -279,25 +267,3 @@ def test_incompatible_qos_is_reported(capfd: pytest.CaptureFixture[str]) -> None
         live.partner.node.create_subscription(Image, "depth/image_rect", lambda message: None, qos)
         text = "a subscriber of /depth/image_rect asks for incompatible QoS (DURABILITY"
         wait_until(logged(capfd, text), what="report in the log")
-
-
-def test_qos_overrides_are_taken() -> None:
-    name = "qos_overrides./points.publisher.reliability"
-    with live_node(PlaneEngine(), {name: "best_effort"}, listen=("depth/image_rect",)) as live:
-        live.wait_ready()
-        ends = live.node.get_publishers_info_by_topic("/points")
-        assert [end.qos_profile.reliability.name for end in ends] == ["BEST_EFFORT"]
-
-
-def test_misspelt_qos_override_is_refused() -> None:
-    with live_node(PlaneEngine(), {"qos_overrides./pionts.publisher.depth": 3}) as live:
-        wait_until(lambda: live.errors, what="refusal")
-        assert "qos_overrides./pionts.publisher.depth: no topic of this node" in str(live.errors[0])
-
-
-def test_unknown_parameter_is_refused_at_the_start() -> None:
-    with (
-        pytest.raises(ConfigError, match=r"points\.strid: did you mean points\.stride"),
-        live_node(PlaneEngine(), {"points.strid": 3}),
-    ):
-        pass

@@ -45,10 +45,11 @@ def test_a_zooming_camera_gets_the_info_of_each_frame() -> None:
         assert got == sent
 
 
-def test_compressed_topic_follows_a_remapped_image_topic() -> None:
+@pytest.mark.parametrize("topic", ["/cam/color/image_raw", "image_raw"])  # the launch file always remaps
+def test_compressed_topic_follows_a_remapped_image_topic(topic: str) -> None:
     parameters = {"image_transport": "compressed"}
-    with live_node(PlaneEngine(), parameters, remap=("image_raw:=/cam/color/image_raw",)) as live:
-        publisher = live.partner.node.create_publisher(CompressedImage, "/cam/color/image_raw/compressed", reliable())
+    with live_node(PlaneEngine(), parameters, remap=(f"image_raw:={topic}",)) as live:
+        publisher = live.partner.node.create_publisher(CompressedImage, f"{topic}/compressed", reliable())
         wait_until(publisher.get_subscription_count, what="node subscribed")
         wait_until(lambda: live.node.count_subscribers("/depth/image_rect"), what="partner subscribed")
         jpeg = compressed_message(cv2.imencode(".jpg", GREY)[1].tobytes())

@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.ros.outputs import CloudWriter, DepthWriter
+from prv2_ros.ros.outputs import CloudWriter, DepthWriter, PixelWriter
 
 HEADER = Header(frame_id="cam_optical")
 HEADER.stamp.sec, HEADER.stamp.nanosec = 12, 34
@@ -68,7 +68,10 @@ def test_buffer_is_reused_and_follows_size_and_encoding() -> None:
     assert second is first
     for shape in ((70, 30), (3, 2)):
         assert len(write(np.ones(shape, np.float32), writer).data) == shape[0] * shape[1] * 4
-    assert len(write(np.ones((3, 2), np.float32), writer, encoding="16UC1").data) == 12
+    for shape in ((3, 2), (5, 4), (4, 5)):
+        message = write(np.ones(shape, np.float32), writer, encoding="16UC1")
+        assert (message.height, message.width) == shape
+        assert np.frombuffer(message.data, "<u2").tolist() == [1000] * (shape[0] * shape[1])
 
 
 def test_random_depths_over_several_bands() -> None:
@@ -128,3 +131,13 @@ def test_tall_cloud_over_several_bands() -> None:
     packed = np.frombuffer(message.data, "<u4").reshape(150, 32, 4)[..., 3]
     wide = rgb[::2, ::2].astype(np.uint32)
     np.testing.assert_array_equal(packed, wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2])
+
+
+def test_pixels_go_out_as_they_are_or_not_at_all() -> None:
+    pixels = np.random.default_rng(6).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    writer = PixelWriter("rgb8", np.uint8)
+    message = writer.write(pixels[:, ::-1], HEADER)
+    assert (message.encoding, message.height, message.width, message.step) == ("rgb8", 4, 6, 18)
+    np.testing.assert_array_equal(np.frombuffer(message.data, np.uint8).reshape(4, 6, 3), pixels[:, ::-1])
+    with pytest.raises(TypeError, match="Cannot cast"):
+        writer.write(pixels.astype(np.float32), HEADER)

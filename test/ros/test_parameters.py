@@ -12,7 +12,7 @@ import yaml
 from prv2_ros.errors import ConfigError
 from prv2_ros.ros import parameter_readme, parameters
 from prv2_ros.ros.parameter_readme import markdown_table, write_table
-from prv2_ros.ros.parameters import BY_NAME, TABLE, Settings, resolve
+from prv2_ros.ros.parameters import BY_NAME, TABLE, Settings, foreign_names, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 ROS_FOLDER = ROOT / "prv2_ros" / "ros"
@@ -60,8 +60,6 @@ def test_ranges_are_closed_and_refused_outside(row: parameters.Parameter) -> Non
         ("model", "  ", "parameter model is empty"),
         ("regions", "1,2,3", "parameter regions = '1,2,3': region '1,2,3': expected `none` or left,top,width,height"),
         ("regions", "0,0,64,0", "the last two above 0"),
-        ("points.stide", 2, "unknown parameter points.stide: did you mean points.stride?"),
-        ("zzz", 2, "unknown parameter zzz: known are autostart, "),
         ("max_depth_m", 0.03, "min_depth_m = 0.05 m: must be below max_depth_m = 0.03 m"),
         ("points.min_m", 500, "points.min_m = 500.0 m: must be below points.max_m = 100.0 m"),
     ],
@@ -77,8 +75,25 @@ def test_a_whole_number_is_taken_for_a_double() -> None:
     assert isinstance(settings.max_depth_m, float)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("points.stide", "points.stride"), ("max_rate", "max_rate_hz"), ("Device", "device"), ("auto_start", "autostart")],
+)
+def test_names_that_are_probably_misspelt_are_refused(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"unknown parameter {re.escape(name)}: did you mean {re.escape(meant)}\?"):
+        foreign_names(["rectify", name])
+
+
+def test_parameters_of_other_nodes_are_passed_over() -> None:
+    # Of Autoware's shared file, of camera drivers and of a controller.
+    others = ["wheel_radius", "wheel_base", "device_id", "camera_info_url", "frame_id", "zzz"]
+    assert foreign_names([*others, "device", "use_sim_time"]) == sorted(others)
+    assert resolve(dict.fromkeys(others, 1)) == resolve({})
+
+
 def test_what_rclpy_declares_is_left_to_it() -> None:
     own = {"use_sim_time": True, "qos_overrides./image_raw.subscription.depth": 3}
+    assert foreign_names(own) == []
     assert resolve(own) == resolve({})
 
 

@@ -64,3 +64,42 @@ def test_throttle_lets_one_text_a_second_through_and_counts_the_rest() -> None:
     assert throttle.pass_text("image", "no data") == "no data (3 more like this since the last report)"
     clock.now += 1.0
     assert throttle.pass_text("image", "no data") == "no data"
+
+
+def test_a_flood_is_reported_once_a_period_while_it_lasts() -> None:
+    clock = Clock()
+    throttle = Throttle(1.0, clock)
+    passed = []
+    for k in range(13):
+        clock.now = 100.0 + 0.25 * k
+        passed.append(throttle.pass_text("image", "bad step") is not None)
+    assert [k for k, each in enumerate(passed) if each] == [0, 4, 8, 12]
+
+
+def test_percentiles_are_each_of_their_own_times() -> None:
+    clock = Clock()
+    statistics = Statistics(clock)
+    for k in range(1, 101):
+        clock.now += 1.0
+        statistics.image_published(clock.now - k / 1e3, inference_ms=float(-k), stamp_age_ms=0.0, refined_share=k / 100)
+    snapshot = statistics.snapshot()
+    assert snapshot.latency_p50_ms == pytest.approx(50.0)
+    assert snapshot.latency_p95_ms == pytest.approx(95.0)
+    assert (snapshot.inference_p50_ms, snapshot.refined_p50) == (-51.0, 0.5)
+    assert snapshot.stamp_age_p50_ms == 0.0, "an age of 0 is one"
+
+
+def test_one_frame_alone_has_a_rate_and_a_restart_forgets_it() -> None:
+    clock = Clock()
+    statistics = Statistics(clock)
+    arrival = statistics.image_arrived()
+    statistics.image_published(arrival, 60.0, 5.0, 0.5)
+    statistics.inference_failed("RuntimeError: out of luck")
+    assert statistics.snapshot().rate_hz == pytest.approx(0.2)
+    statistics.restart()
+    snapshot = statistics.snapshot()
+    assert (snapshot.rate_hz, snapshot.failure, snapshot.input_age_s) == (0.0, "", None)
+    times = (snapshot.latency_p50_ms, snapshot.stamp_age_p50_ms, snapshot.inference_p50_ms, snapshot.refined_p50)
+    assert times == (None,) * 4
+    counts = snapshot.counts
+    assert (counts.received, counts.published, counts.errors, counts.inference_errors) == (1, 1, 1, 1)

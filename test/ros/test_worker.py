@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+import weakref
 
 from prv2_ros.ros.worker import NewestFrameWorker
 
@@ -81,3 +84,55 @@ def test_every_item_is_processed_or_given_back_once() -> None:
     assert sorted(seen + returned) == list(range(500))
     assert seen == sorted(seen)
     assert len(seen) > 10
+
+
+def test_an_idle_worker_ends_when_it_is_told_to() -> None:
+    gate = Gate()
+    worker = NewestFrameWorker(gate)
+    worker.submit(1)
+    assert gate.started.acquire(timeout=10)
+    gate.open.release()
+    _until_idle(worker)
+    assert worker.stop(timeout_s=10.0) is None
+    assert worker.ended
+
+
+def test_a_processed_item_is_let_go() -> None:
+    class Image:
+        pass
+
+    worker: NewestFrameWorker[Image] = NewestFrameWorker(lambda item: None)
+    image = Image()
+    kept = weakref.ref(image)
+    worker.submit(image)
+    del image
+    _until_idle(worker)
+    assert kept() is None, "a frame must not stay in memory until the next one comes"
+    worker.stop()
+
+
+def test_an_item_may_stop_its_own_worker() -> None:
+    stopped: list[object] = []
+    worker: NewestFrameWorker[int] = NewestFrameWorker(lambda item: stopped.append(worker.stop()))
+    worker.submit(1)
+    worker._thread.join(10)
+    assert worker.ended
+    assert stopped == [None]
+
+
+def test_a_process_does_not_wait_for_an_inference_that_hangs() -> None:
+    program = """
+import threading
+from prv2_ros.ros.worker import NewestFrameWorker
+started = threading.Event()
+NewestFrameWorker(lambda item: (started.set(), threading.Event().wait())).submit(1)
+assert started.wait(60)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def _until_idle(worker: NewestFrameWorker) -> None:
+    end = time.monotonic() + 10
+    while worker.pending():
+        assert time.monotonic() < end, "still busy after 10 s"
+        time.sleep(0.001)

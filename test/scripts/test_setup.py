@@ -112,6 +112,20 @@ def test_an_activated_venv_is_no_python_to_build_on(project: Path):
     assert not (project / "asked").exists()
 
 
+def test_leaves_the_venv_of_another_checkout_alone(project: Path):
+    other = project.parent / "other" / ".venv"
+    other.mkdir(parents=True)
+    (project / ".venv").symlink_to(other)
+    for options in ((), ("--fresh",)):
+        done = run_setup(project, *options)
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"setup: .venv is a link to {other}: remove it, or run this in the checkout it belongs to\n"
+        )
+    assert (project / ".venv").is_symlink()
+    assert list(other.iterdir()) == []
+
+
 def test_refuses_a_python_that_is_too_old_or_missing(project: Path):
     done = run_setup(project, PRV2_PYTHON="/bin/false")
     assert done.returncode == 1

@@ -109,6 +109,14 @@ def test_gradients_are_finite_on_a_flat_prediction_and_beside_holes() -> None:
     assert not x.grad[..., 10:20].any()
 
 
+def test_gradients_are_bounded_on_a_prediction_that_is_flat_but_for_noise() -> None:
+    generator = torch.Generator().manual_seed(4)
+    x = (2.0 + 1e-6 * torch.randn(1, 1, 32, 32, generator=generator, dtype=torch.float64)).requires_grad_()
+    y = torch.rand(1, 1, 32, 32, generator=generator, dtype=torch.float64)
+    (ssigm(x, y) + ssigm_local(x, y, 8)).backward()
+    assert x.grad.abs().max() < 1.0
+
+
 def _scene() -> tuple[Tensor, Tensor, Tensor]:
     """Log depth of a slope with relief, its pseudo label, and where the label is wrong: a pane taken for a far view."""
     v, u = torch.meshgrid(torch.linspace(0, 1, 96), torch.linspace(0, 1, 128), indexing="ij")

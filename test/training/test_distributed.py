@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 import yaml
 from tiny_depth_model import small_model
 
+import prv2_ros
 from prv2_ros.cli.main import main
 from prv2_ros.network.checkpoint import save_model
 from prv2_ros.training.config import TrainConfig
@@ -75,6 +77,37 @@ def test_two_processes_equal_one_with_the_doubled_batch(
     assert json.loads(rows[-1])["step"] == 2
 
 
+_TALK = """
+import torch
+from prv2_ros.training.distributed import current_world, joined
+with joined(torch.device("cpu")):
+    world = current_world()
+    value = world.from_first(world.rank + 1.5)
+    mean = world.mean({"loss": torch.tensor(float(world.rank))})
+    world.barrier()
+    print(f"{world.rank} of {world.size}: {value} {float(mean['loss'])} {world.first}\\n", end="", flush=True)
+assert current_world().size == 1
+"""
+
+
+@pytest.mark.slow
+def test_processes_see_the_clock_of_the_first_and_the_mean_of_all(tmp_path: Path) -> None:
+    program = tmp_path / "talk.py"
+    program.write_text(_TALK)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    path = os.pathsep.join([str(Path(prv2_ros.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*launcher, str(program)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(done.stdout.split("\n")) == ["", "0 of 2: 1.5 0.5 True", "1 of 2: 1.5 0.5 False"]
+
+
 def test_processes_share_the_samples_of_a_batch(frames: Path) -> None:
     def batches(size: int, rank: int) -> dict[str, torch.Tensor]:
         config = TrainConfig(data=(str(frames),), batch=size, sizes=((64, 64), (64, 96)), workers=0, seed=3)
@@ -95,6 +128,7 @@ def test_norm_of_one_process_is_batch_norm() -> None:
     assert synced.running_mean is norm.running_mean
     x = torch.randn(2, 3, 4, 5)
     torch.testing.assert_close(synced.eval()(x), norm.eval()(x))
+    assert not SyncedNorm.of(norm).training, "one that is held fixed stays so"
 
 
 def test_alone_there_is_nothing_to_share() -> None:

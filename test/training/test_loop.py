@@ -16,7 +16,7 @@ from prv2_ros.network.model import DepthModel
 from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Batch, Feed, Prepared, loader
-from prv2_ros.training.loop import Average, Trainer, learning_rate_share
+from prv2_ros.training.loop import Average, Trainer, learning_rate_share, load_average
 from prv2_ros.training.parts import set_training_mode
 from prv2_ros.training.stages import Figures
 
@@ -153,6 +153,19 @@ def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_p
     assert torch.equal(trainer.part.head.weight, before)
     trainer._advance(batch)
     assert not torch.equal(trainer.part.head.weight, before)
+
+
+def test_a_run_leaves_and_exports_the_averaged_weights(frames: Path, tmp_path: Path) -> None:
+    trainer = _start(_config(frames, ema=0.9, frozen=()), tmp_path)
+    trainer.run()
+    state = torch.load(trainer.checkpoint, weights_only=True)
+    other = small_model(seed=1)
+    load_average(other, "coarse", tmp_path)
+    for part in (trainer.model.coarse, other.coarse):
+        assert all(torch.equal(value, state["average"][name]) for name, value in part.state_dict().items())
+    assert not torch.equal(state["average"]["head.weight"], state["part"]["head.weight"])
+    with pytest.raises(WeightsError, match=r"no checkpoint in .*absent to export"):
+        load_average(other, "coarse", tmp_path / "absent")
 
 
 def test_checkpoint_of_another_stage_is_refused(frames: Path, tile_scenes: Path, tmp_path: Path) -> None:

@@ -70,6 +70,12 @@ def test_gradient_at_one_scale() -> None:
     assert losses.gradient(*_case(), scales=1).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_gradient_is_the_mean_over_strides_of_powers_of_two() -> None:
+    pred, true = (t.detach() for t in _case())
+    at = [losses.gradient(pred[..., ::step, ::step], true[..., ::step, ::step], scales=1).item() for step in (1, 2, 4)]
+    assert losses.gradient(pred, true, scales=3).item() == pytest.approx(np.mean(at), rel=1e-5)
+
+
 def test_gradient_ignores_a_common_factor() -> None:
     pred, true = _case()
     assert losses.gradient(pred, true).item() == pytest.approx(losses.gradient(pred + 1, true).item(), rel=1e-4)
@@ -80,6 +86,14 @@ def test_sky_is_right_from_its_distance_on() -> None:
     assert losses.sky(torch.full_like(true, math.log(300)), true).item() == 0
     near = losses.sky(torch.full_like(true, math.log(losses.SKY_M / 2)), true).item()
     assert near == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_sky_is_asked_of_sky_alone() -> None:
+    true = torch.full((1, 1, 2, 3), math.inf)
+    true[..., 1] = math.nan
+    true[..., 2] = 1.0
+    pred = torch.tensor([math.log(losses.SKY_M / 2), -9.0, -9.0]).expand(1, 1, 2, 3)
+    assert losses.sky(pred, true).item() == pytest.approx(math.log(2), rel=1e-5)
 
 
 def test_no_valid_pixel_gives_zero_and_finite_gradients() -> None:
@@ -113,6 +127,16 @@ def test_edge_weight_marks_three_pixels_on_both_sides() -> None:
     marked = torch.nonzero(losses.edge_weight(true)[0, 0, 5])[:, 0].tolist()
     assert marked == list(range(16, 24))
     assert losses.edge_weight(torch.zeros(1, 1, 9, 9)).sum() == 0
+    true[...] = math.log(2.0)
+    assert losses.edge_weight(true).sum() == 0
+
+
+@pytest.mark.parametrize("depth_m", [1.0, 100.0])
+def test_edge_weight_marks_the_border_of_the_sky(depth_m: float) -> None:
+    true = torch.full((1, 1, 11, 40), math.log(depth_m))
+    true[..., 20:] = math.inf
+    marked = torch.nonzero(losses.edge_weight(true)[0, 0, 5])[:, 0].tolist()
+    assert marked == list(range(16, 24))
 
 
 def test_aligned_truth_has_the_predictions_scale() -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from prv2_ros.data.frames import Frame, decode_depth, list_frames, read_coded_frame, read_frame, write_frame
+from prv2_ros.data.frames import (
+    Frame,
+    decode_depth,
+    encode_depth,
+    list_frames,
+    read_coded_frame,
+    read_frame,
+    write_frame,
+)
 from prv2_ros.data.synthetic import render
 from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.network.model import DepthModel, ModelSpec
@@ -81,6 +89,23 @@ def test_pool_keeps_frames_of_several_sizes_as_they_are(tmp_path: Path) -> None:
     assert len(pool) == 2
 
 
+def test_pool_goes_on_in_another_allocation_and_keeps_far_depth_and_sky(
+    frames: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prv2_ros.training.resident._CHUNK", 2)
+    coded = read_coded_frame(list_frames(frames)[0])
+    pool = FramePool(coded.code.shape, CPU)
+    depths_m = (0.5, 60.0, 9000.0, np.inf, 3.0)
+    for k, depth_m in enumerate(depths_m):
+        code = encode_depth(np.full(coded.code.shape, depth_m, np.float32))
+        image = np.full_like(coded.image, k)
+        assert pool.add(dataclasses.replace(coded, code=code, image=image), k) == k
+    rows = columns = torch.zeros(5, 1, dtype=torch.int64)
+    found = pool.log_depth([4, 3, 2, 1, 0], rows, columns).flatten()
+    np.testing.assert_allclose(found, np.log(depths_m[::-1]), atol=2e-4)
+    assert pool.images([4, 3, 2, 1, 0])[:, 5, 7, 1].tolist() == [4, 3, 2, 1, 0]
+
+
 def test_what_lies_beyond_a_small_frame_on_its_canvas_is_not_seen(tmp_path: Path) -> None:
     _write(tmp_path, 0, 96, 64)
     frame = dataclasses.replace(read_coded_frame(list_frames(tmp_path)[0]), image=np.full((64, 96, 3), 200, np.uint8))
@@ -112,6 +137,23 @@ def test_colours_change_as_on_a_cpu() -> None:
     assert seen > 20
 
 
+def test_each_picture_of_a_batch_has_its_own_colours() -> None:
+    images = torch.randint(0, 256, (6, 3, 24, 32), generator=torch.Generator().manual_seed(0)).float()
+    changes = [
+        ColourChange(),
+        ColourChange(gain=(0.5, 1.0, 1.5), gamma=1.3),
+        ColourChange(contrast=0.6, saturation=0.2),
+        ColourChange(order=(2, 0, 1)),
+        ColourChange(blur_px=1.1),
+        ColourChange(blur_px=0.4),
+    ]
+    together = recolour_batch(images, changes, torch.Generator())
+    for k, change in enumerate(changes):
+        alone = recolour_batch(images[k : k + 1], [change], torch.Generator())
+        torch.testing.assert_close(together[k : k + 1], alone, rtol=0, atol=1e-3)
+        assert torch.allclose(alone, images[k], atol=1e-3) == (k == 0)
+
+
 def test_noise_is_as_strong_as_asked() -> None:
     grey = torch.full((2, 3, 64, 64), 128.0)
     found = recolour_batch(grey, [ColourChange(noise=6.0), ColourChange()], torch.Generator().manual_seed(0))
@@ -130,6 +172,37 @@ def test_batches_follow_from_seed_and_number(frames: Path) -> None:
     assert not torch.equal(batches(0, 1)[0]["image"], batches(0, 1, seed=1)[0]["image"])
 
 
+def test_processes_share_the_samples_of_a_batch_and_not_the_noise(
+    frames: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def batch(size: int, rank: int) -> dict[str, torch.Tensor]:
+        return next(iter(ResidentFeed(_config(frames, batch=size), 5, CPU, rank=rank)))
+
+    whole, parts = batch(4, 0), [batch(2, rank) for rank in range(2)]
+    for name in ("log_depth", "f_px"):
+        torch.testing.assert_close(torch.cat([part[name] for part in parts]), whole[name], equal_nan=True)
+
+    monkeypatch.setattr("prv2_ros.training.resident.draw_colour_change", lambda rng: ColourChange(noise=9.0))
+    monkeypatch.setattr("prv2_ros.training.resident.sample_rngs", lambda config, n, rank: [np.random.default_rng(0)])
+    first, second = (batch(1, rank)["image"] for rank in range(2))
+    assert not torch.equal(first, second), "the same picture, but for its noise"
+
+
+def test_folders_are_drawn_by_their_shares(tmp_path: Path) -> None:
+    folders = (tmp_path / "a", tmp_path / "b")
+    for k, folder in enumerate(folders):
+        folder.mkdir()
+        _write(folder, k, 160, 96)
+
+    def drawn(shares: tuple[float, ...]) -> list[int]:
+        data = tuple(str(folder) for folder in folders)
+        feed = ResidentFeed(_config(folders[0], data=data, data_shares=shares), 0, CPU)
+        return [feed._draft((96, 128), np.random.default_rng(seed)).slot for seed in range(40)]
+
+    assert set(drawn((0.0, 2.0))) == {1}
+    assert 20 < sum(slot == 0 for slot in drawn((9.0, 1.0))) < 40
+
+
 def test_frames_that_come_later_are_seen(tmp_path: Path) -> None:
     _write(tmp_path, 0, 160, 96)
     feed = ResidentFeed(_config(tmp_path), 0, CPU)
@@ -145,6 +218,20 @@ def test_frames_that_come_later_are_seen(tmp_path: Path) -> None:
             break
         time.sleep(0.01)
     assert feed.slots == [[0, 1]]
+    for _ in range(3):
+        next(batches)
+    assert feed.slots == [[0, 1]], "taken once"
+
+
+def test_after_a_look_at_the_folders_there_is_a_pause(frames: Path) -> None:
+    feed = ResidentFeed(_config(frames), 0, CPU)
+    batches = iter(feed)
+    feed._looked -= 2 * feed.look_every_s
+    next(batches)
+    assert feed._growth is not None
+    assert feed._growth.result(60) == []
+    next(batches)
+    assert feed._growth is None
 
 
 def test_what_cannot_be_resident_says_why(frames: Path) -> None:

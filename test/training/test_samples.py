@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from prv2_ros.data.frames import Frame
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.training import samples
-from prv2_ros.training.samples import F_RANGE_PX, coarse_sample, log_truth, recolour
+from prv2_ros.training.coarse_maps import CoarseTile
+from prv2_ros.training.samples import F_RANGE_PX, ColourChange, coarse_sample, log_truth, recolour, tile_sample
 
 
 def _plane_frame(width: int = 240, height: int = 160) -> Frame:
@@ -69,3 +70,61 @@ def test_recolour_is_seeded_and_keeps_the_shape() -> None:
         assert a.dtype == np.uint8
         seen.add(a.tobytes())
     assert len(seen) > 4
+
+
+def test_a_long_lens_is_not_cut_to_a_longer_one_than_inference_meets() -> None:
+    camera = CameraModel(width=240, height=160, fx=2500.0, fy=2500.0, cx=119.5, cy=79.5)
+    frame = dataclasses.replace(_plane_frame(), camera=camera)
+    found = [coarse_sample(frame, (64, 96), np.random.default_rng(seed)).f_px for seed in range(20)]
+    assert min(found) == pytest.approx(2500.0 * 96 / 240), "the whole picture"
+    assert F_RANGE_PX[1] * 0.95 < max(found) < F_RANGE_PX[1] * 1.02
+
+
+def _cells(whole: np.ndarray, side: int) -> np.ndarray:
+    """Mean of every cell of side x side px."""
+    height, width = whole.shape
+    return whole.reshape(height // side, side, width // side, side).mean((1, 3)).astype(np.float32)
+
+
+def _mapped_tile() -> tuple[Frame, CoarseTile]:
+    """A tile whose pixels and maps all say where they lie: depth, its scale and features are linear in x and y."""
+    v, u = np.mgrid[0:64, 0:96].astype(np.float32)
+    ramp = 0.02 * u + 0.01 * v
+    image = np.stack([u, v, u], -1).astype(np.uint8)
+    camera = CameraModel.from_fov(96, 64, 60)
+    tile = Frame(name="t", image=image, depth_m=np.exp(ramp), camera=camera, kind="")
+    features = np.stack([_cells(u, 8), _cells(v, 8)])
+    return tile, CoarseTile(log_depth=_cells(ramp, 4), log_scale=_cells(3 * ramp, 4), features=features)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (48, 32), (200, 200)])
+def test_maps_and_truth_lie_under_the_pixels_of_a_tile(size: tuple[int, int]) -> None:
+    tile, coarse = _mapped_tile()
+    moved, turned = [], set()
+    for seed in range(12):
+        with patch.object(samples, "recolour", lambda image, rng: image):
+            found = tile_sample(tile, coarse, size, np.random.default_rng(seed))
+        u, v = (found.image[..., channel].astype(np.float32) for channel in (0, 1))
+        assert u.shape == (min(size[0], 64), min(size[1], 96))
+        ramp = 0.02 * u + 0.01 * v
+        np.testing.assert_allclose(found.log_depth, ramp, atol=1e-5)
+        np.testing.assert_allclose(found.log_scale, _cells(3 * ramp, 4), atol=1e-5)
+        np.testing.assert_allclose(found.features, [_cells(u, 8), _cells(v, 8)], atol=1e-5)
+        shift = found.log_coarse - _cells(ramp, 4)
+        np.testing.assert_allclose(shift, shift[0, 0], atol=1e-5)
+        moved.append(shift[0, 0])
+        turned.add(bool(u[0, 0] > u[0, -1]))
+    assert turned == {False, True}
+    assert 0.05 < np.std(moved) < 0.4, "the coarse depth has another scale each time"
+
+
+@pytest.mark.parametrize(
+    "change", [ColourChange(noise=30.0), ColourChange(saturation=3.0)], ids=["noise", "saturation"]
+)
+def test_colours_end_at_black_and_white(change: ColourChange) -> None:
+    image = np.zeros((32, 48, 3), np.uint8)
+    image[..., 0] = 255
+    with patch.object(samples, "draw_colour_change", lambda rng: ColourChange(noise=30.0)):
+        found = recolour(image, np.random.default_rng(0))
+    assert found[..., 0].min() > 100
+    assert found[..., 1:].max() < 155

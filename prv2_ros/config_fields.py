@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from prv2_ros.errors import ConfigError
@@ -20,26 +21,41 @@ _WORDS = {
 }
 
 
-def fit_fields(kind: type, values: Mapping[Any, Any], what: str) -> dict[str, Any]:
+def fit_fields(kind: type, values: Mapping[Any, Any], what: str = "") -> dict[str, Any]:
     """Check the values of a dataclass's fields, and make tuples of lists.
 
     Args:
-        kind: a dataclass whose fields are text, booleans, numbers, and tuples of these.
+        kind: a dataclass whose fields are text, booleans, numbers, tuples of these, and any of them or None.
         values: by the name of the field, as YAML or a command line gives them.
-        what: begins the message of an error.
+        what: begins the message of an error, where there is more to say than the field's name.
 
     Raises:
         ConfigError: a field that the dataclass has not, or a value of another type than the field's.
 
     """
     types = get_type_hints(kind)
+    before = f"{what}: " if what else ""
     unknown = sorted(str(name) for name in values if name not in types)
     if unknown:
-        raise ConfigError(f"{what}: unknown {', '.join(unknown)}; known are {', '.join(sorted(types))}")
-    return {name: _fit(value, types[name], f"{what}: {name}") for name, value in values.items()}
+        raise ConfigError(f"{before}unknown {', '.join(unknown)}; known are {', '.join(sorted(types))}")
+    return {name: _fit(value, types[name], f"{before}{name}") for name, value in values.items()}
+
+
+def fit_own_fields(config: Any) -> None:
+    """Do the same to a frozen dataclass that is being made, in its `__post_init__`.
+
+    Raises:
+        ConfigError: as `fit_fields`.
+
+    """
+    for name, value in fit_fields(type(config), vars(config)).items():
+        object.__setattr__(config, name, value)
 
 
 def _fit(value: Any, kind: Any, where: str) -> Any:
+    if NoneType in get_args(kind):
+        kind = next(choice for choice in get_args(kind) if choice is not NoneType)
+        return None if value is None else _fit(value, kind, where)
     if get_origin(kind) is tuple:
         return _fit_entries(value, get_args(kind), where)
     if kind is float and isinstance(value, str) and _EXPONENT.fullmatch(value):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from prv2_ros.config_fields import fit_fields, fit_own_fields
 from prv2_ros.errors import ConfigError
-from prv2_ros.training.config_fields import fit_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,10 @@ class Sample:
     rates: tuple[float, ...] = ()
     pair: tuple[int, int] = (0, 0)
     pairs: tuple[tuple[int, int], ...] = ()
+    perhaps: float | None = None
+
+    def __post_init__(self) -> None:
+        fit_own_fields(self)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +40,15 @@ class Sample:
         ("rates", [1, "2e0"], (1, 2.0)),
         ("pair", [1, 2], (1, 2)),
         ("pairs", [[1, 2], [3, 4]], ((1, 2), (3, 4))),
+        ("perhaps", None, None),
+        ("perhaps", "1e1", 10.0),
     ],
 )
 def test_what_fits_is_taken(name: str, given: Any, expected: Any) -> None:
     found = fit_fields(Sample, {name: given}, "sample")[name]
     assert found == expected
     assert type(found) is type(expected)
+    assert getattr(Sample(**{name: given}), name) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,9 +70,15 @@ def test_what_fits_is_taken(name: str, given: Any, expected: Any) -> None:
         ("pair", [1], r"pair = \[1\]: expected 2 entries, found 1"),
         ("pair", [1, 2.5], r"pair\[1\] = 2\.5: expected a whole number"),
         ("pairs", [[1, 2], 3], r"pairs\[1\] = 3: expected a list"),
+        ("perhaps", "80", "perhaps = '80': expected a number"),
         ("txet", "a", "sample: unknown txet; known are count, names"),
     ],
 )
 def test_what_does_not_fit_is_named(name: str, given: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         fit_fields(Sample, {name: given}, "sample")
+
+
+def test_a_config_checks_the_types_of_its_own_fields() -> None:
+    with pytest.raises(ConfigError, match=r"^count = 'many': expected a whole number"):
+        Sample(count="many")  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""Log lines: at which level, how often, and with what of an error."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from prv2_ros.ros.reporter import Reporter
+from prv2_ros.ros.statistics import Throttle
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def reporter(clock: Clock) -> Reporter:
+    return Reporter(logging.getLogger("reporter"), Throttle(1.0, clock))
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.levelname, record.message) for record in caplog.records]
+
+
+def test_a_warning_is_said_once_until_it_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
+    log = reporter(Clock())
+    for kind, text in (("a", "first"), ("a", "second"), ("b", "other")):
+        log.warn_once(kind, text)
+    log.forget("a")
+    log.forget("never said")
+    for kind, text in (("a", "third"), ("b", "fourth")):
+        log.warn_once(kind, text)
+    assert told(caplog) == [("WARNING", "first"), ("WARNING", "other"), ("WARNING", "third")]
+
+
+def test_a_failure_is_an_error_whose_traceback_is_for_debugging(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    log = reporter(clock)
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(2):
+            try:
+                raise RuntimeError("out of luck")
+            except RuntimeError as error:
+                log.failure("inference", "image dropped", error)
+        clock.now += 1.0
+        log.warn("inference", "image dropped")
+    (first, text), (second, trace), last = told(caplog)
+    assert (first, text, second) == ("ERROR", "image dropped", "DEBUG")
+    assert "test_reporter.py" in trace
+    assert trace.rstrip().endswith("RuntimeError: out of luck")
+    assert last == ("WARNING", "image dropped (1 more like this since the last report)")

@@ -1,0 +1,91 @@
+"""Batches hold together: patches, labels and corners of one picture stand side by side, and new pictures are seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from prv2_ros.data.frames import Frame, write_frame
+from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.feed import Batch, Feed, Prepared, _scene_batch
+from prv2_ros.training.pseudo_labels import Teacher, write_pseudo_labels
+from prv2_ros.training.scene_samples import scene_sample
+from prv2_ros.training.sources import whole_scene
+
+
+def _wall(name: str, depth_m: float) -> Frame:
+    image = np.random.default_rng(int(depth_m)).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    camera = CameraModel.from_fov(128, 96, 60)
+    return Frame(name=name, image=image, depth_m=np.full((96, 128), depth_m, np.float32), camera=camera, kind="wall")
+
+
+def _folder(place: Path, **depths_m: float) -> Path:
+    place.mkdir(exist_ok=True)
+    for name, depth_m in depths_m.items():
+        write_frame(place, _wall(name, depth_m))
+    return place
+
+
+def _half(frame: Frame) -> NDArray[np.float32]:
+    return np.asarray(frame.depth_m / 2, np.float32)
+
+
+def _real_batch(folders: tuple[str, ...], output: Path, **changes: object) -> Batch:
+    labels = write_pseudo_labels(Teacher(name="half", predict=_half), folders, output)
+    values: dict[str, object] = {"batch": 8, "sizes": ((64, 96),), "patch": (64, 64), "workers": 0}
+    config = TrainConfig(stage="real", data=folders, **{**values, **changes})  # type: ignore[arg-type]
+    return next(iter(Feed(config, 0, Prepared(labels=labels))))
+
+
+def test_pictures_of_one_name_have_the_labels_of_their_own_source(tmp_path: Path) -> None:
+    near, far = (_folder(tmp_path / name, a=depth_m) for name, depth_m in (("near", 2.0), ("far", 30.0)))
+    batch = _real_batch((str(near), str(far)), tmp_path)
+    depth, label = (batch[name].flatten(1).mean(1) for name in ("patch_log_depth", "patch_label"))
+    assert set(depth.exp().round().tolist()) == {2.0, 30.0}
+    torch.testing.assert_close(depth - label, torch.full_like(depth, np.log(2)), rtol=0, atol=1e-3)
+
+
+def test_labels_of_tile_scenes_lie_under_their_pictures(tile_scenes: Path, tmp_path: Path) -> None:
+    batch = _real_batch((str(tile_scenes),), tmp_path)
+    known = batch["patch_label"].isfinite()
+    assert known.any()
+    difference = (batch["patch_log_depth"] - batch["patch_label"])[known]
+    np.testing.assert_allclose(difference, np.log(2), atol=1e-3)
+
+
+def test_patches_of_all_pictures_stand_one_after_another() -> None:
+    samples = [
+        scene_sample(whole_scene(_wall("a", 4.0)), (64, 96), (48, 64), np.random.default_rng(seed), patches="pair")
+        for seed in range(3)
+    ]
+    batch = _scene_batch(samples)
+    assert {name: value.shape[0] for name, value in batch.items()} == {
+        "image": 3, "log_depth": 3, "f_px": 3, "corners": 3, "patches": 6, "patch_log_depth": 6, "patch_label": 6,
+        "boxes": 6,
+    }  # fmt: skip
+    for b, sample in enumerate(samples):
+        assert batch["f_px"][b] == pytest.approx(sample.f_px)
+        np.testing.assert_array_equal(batch["corners"][b], sample.corners)
+        np.testing.assert_array_equal(batch["image"][b].permute(1, 2, 0), sample.image)
+        for p in range(2):
+            np.testing.assert_array_equal(batch["boxes"][2 * b + p], sample.boxes[p])
+            np.testing.assert_array_equal(batch["patches"][2 * b + p].permute(1, 2, 0), sample.patches[p])
+
+
+def test_pictures_that_come_while_training_runs_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prv2_ros.training.feed._RELIST_EVERY", 2)
+    folder = _folder(tmp_path, a=2.0)
+    batches = iter(Feed(TrainConfig(data=(str(folder),), batch=8, sizes=((64, 96),), workers=0)))
+
+    def depths_m() -> set[float]:
+        return set(next(batches)["log_depth"].exp().round().flatten().tolist())
+
+    assert depths_m() == {2.0}
+    _folder(folder, b=30.0)
+    assert depths_m() == {2.0}, "folders are listed now and then only"
+    assert depths_m() == {2.0, 30.0}
