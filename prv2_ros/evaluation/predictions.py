@@ -149,19 +149,19 @@ class PredictionCache:
         return self.folder / model.fingerprint[:24] / f"{frame}.npz"
 
     def load(self, model: ModelIdentity, frame: str) -> Prediction | None:
-        """Return a prediction, None where there is none or its file is damaged (zip checksums tell)."""
+        """Return a prediction, None where there is none or its file is damaged (zip checksums and names tell)."""
         path = self.path(model, frame)
         try:
             with np.load(path, allow_pickle=False) as file:
-                confidence = file["confidence"].astype(np.float32) if "confidence" in file else None
+                confidence = file["confidence"].astype(np.float32) if file["has_confidence"] else None
                 return Prediction(
                     depth_m=file["depth_m"],
                     confidence=confidence,
                     consistency=json.loads(str(file["consistency"])),
                     timings_ms=json.loads(str(file["timings_ms"])),
                 )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
+            return None  # RuntimeError: bits that say the file is encrypted, or compressed in some other way
 
     def store(self, model: ModelIdentity, frame: str, prediction: Prediction) -> Prediction:
         """Write a prediction and return it as a later `load` would.
@@ -176,6 +176,7 @@ class PredictionCache:
             "depth_m": np.asarray(prediction.depth_m, np.float32),
             "consistency": np.array(json.dumps(dict(prediction.consistency))),
             "timings_ms": np.array(json.dumps(dict(prediction.timings_ms))),
+            "has_confidence": np.array(prediction.confidence is not None),
         }
         if prediction.confidence is not None:
             arrays["confidence"] = prediction.confidence.astype(np.float16)

@@ -147,7 +147,8 @@ def add_scale(rgb: NDArray[np.uint8], near: float, far: float) -> NDArray[np.uin
         far: depth of the darkest colour (m).
 
     Returns:
-        (H, W + bar, 3) uint8 RGB; the bar is about a tenth of the image's longer side wide, near at the bottom.
+        (H, W + bar, 3) uint8 RGB; the bar is about a tenth of the image's longer side wide, near at the bottom. An
+        image too low for a bar is given back as it is.
 
     """
     height, width = rgb.shape[:2]
@@ -155,6 +156,8 @@ def add_scale(rgb: NDArray[np.uint8], near: float, far: float) -> NDArray[np.uin
     thickness = max(1, round(font * 1.4))
     (text_width, text_height), _ = cv2.getTextSize("88.8 m", cv2.FONT_HERSHEY_SIMPLEX, font, thickness)
     pad, bar = text_height, max(8, round(text_height * 1.5))
+    if height < 2 * pad + 2:
+        return rgb
     panel = np.full((height, bar + text_width + 4 * pad, 3), 255, np.uint8)
     top, bottom = 2 * pad, max(2 * pad + 2, height - 2 * pad)
     depths = np.exp(np.linspace(math.log(far), math.log(near), bottom - top)).astype(np.float32)

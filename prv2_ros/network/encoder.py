@@ -73,7 +73,7 @@ def encoder_strides(name: str) -> tuple[int, ...]:
 def _timm_network(name: str, levels: int | None = None) -> Any:
     if ":" in name:  # `hf-hub:...`: timm would ask the network, though no weights are wanted
         raise ConfigError(f"encoder {name!r} is none of timm's own: nothing is downloaded for a model")
-    wanted = {} if levels is None else {"out_indices": tuple(range(levels))}
+    wanted: dict[str, Any] = {} if levels is None else {"out_indices": tuple(range(levels))}
     try:
         return timm.create_model(name, pretrained=False, features_only=True, **wanted)
     except RuntimeError as error:

@@ -125,3 +125,19 @@ def test_a_prediction_that_is_missing_cut_or_altered_is_none(tmp_path: Path) -> 
         assert cache.load(MODEL, "frame") is None
     path.write_bytes(whole)
     assert cache.load(MODEL, "frame") is not None
+
+
+def test_a_flipped_bit_anywhere_in_the_file_gives_what_was_stored_or_none(tmp_path: Path) -> None:
+    cache = PredictionCache(tmp_path)
+    depth_m = np.arange(1, 13, dtype=np.float32).reshape(3, 4)
+    cache.store(MODEL, "frame", Prediction(depth_m=depth_m, confidence=depth_m / 16, timings_ms={"total": 5.0}))
+    path = cache.path(MODEL, "frame")
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :])
+        found = cache.load(MODEL, "frame")
+        if found is not None:
+            np.testing.assert_array_equal(found.depth_m, depth_m)
+            assert found.confidence is not None
+            np.testing.assert_array_equal(found.confidence, depth_m / 16)
+            assert found.timings_ms == {"total": 5.0}

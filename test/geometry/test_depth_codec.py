@@ -171,3 +171,11 @@ def test_depths_beside_the_scale_stand_at_their_colours():
     expected = rows[-1] - (rows[-1] - rows[0]) * np.log(scale_ticks(1, 80, len(ticks))) / np.log(80)
     assert len(ticks) > 5
     np.testing.assert_allclose(ticks[::-1], expected, atol=1)
+
+
+@pytest.mark.parametrize("height", range(1, 24))
+def test_an_image_of_any_height_is_given_back_with_or_without_a_scale(height: int) -> None:
+    rgb = np.full((height, 40, 3), 7, np.uint8)
+    scaled = add_scale(rgb, 1, 80)
+    assert scaled.shape[0] == height
+    np.testing.assert_array_equal(scaled[:, :40], rgb)
