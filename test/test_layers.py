@@ -14,12 +14,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "prv2_ros"
 
-BASE = {"config_fields", "errors", "files", "types"}
+BASE = {"config_fields", "errors", "files", "jpeg", "types"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},
     "files": {"errors"},
     "config_fields": {"errors"},
+    "jpeg": {"errors"},
     "geometry": BASE,
     "messages": BASE | {"geometry"},
     "data": BASE | {"geometry"},

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,10 @@ from numpy.typing import NDArray
 from prv2_ros.data.frames import Frame
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.jpeg import JPEG, jpeg_size
 
 _READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # truth and intrinsics are those of the stored pixels
 _SHOWN = 3
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # without stuffed zeros and what has no length
 
 ItemT = TypeVar("ItemT")
 
@@ -221,19 +219,11 @@ def unreadable(path: Path, error: Exception | None = None) -> InputError:
 
 
 def is_cut_jpeg(data: bytes) -> bool:
-    """Tell a JPEG whose picture has no end: OpenCV 4 fills what is missing with grey, and says so on stderr only.
-
-    Where the file ends says nothing: telephones append a video or a preview to a whole picture, and a cut one may still
-    have its thumbnail, with an end marker. So segments are followed from the start, and skipped with what they hold.
-    """
-    if not data.startswith(_JPEG_START):
-        return False
-    at = len(_JPEG_START)
-    while marker := _JPEG_MARKER.search(data, at):
-        if marker[0] == _JPEG_END:
-            return False
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    return True
+    """Tell a JPEG whose picture has no end: OpenCV 4 fills what is missing with grey, and says so on stderr only."""
+    try:
+        return data.startswith(JPEG) and not jpeg_size(data)
+    except InputError:
+        return True
 
 
 def _imread(path: Path, flags: int) -> NDArray[Any]:

@@ -18,7 +18,6 @@ from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig
 from prv2_ros.evaluation.pairing import PlannedFrame, pair_stamps
 from prv2_ros.evaluation.records import SkippedFrame
 from prv2_ros.evaluation.truth_topics import (
-    DEPTH_ENCODINGS,
     NO_DEPTH_WORDS,
     camera_name,
     find_topic,
@@ -27,6 +26,7 @@ from prv2_ros.evaluation.truth_topics import (
     topics_told,
 )
 from prv2_ros.geometry.projection import rigid_transform
+from prv2_ros.messages.depth_images import DEPTH_ENCODINGS
 
 _IMAGE_NAMES = (
     "image_raw", "image_color", "image", "image_mono", "image_rect_color", "image_rect", "image_rect_mono", "rgb",

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.evaluation.bag_index import CLOUD, COMPRESSED, DISPARITY, IMAGE, BagIndex, TopicIndex
 from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig
-
-DEPTH_ENCODINGS = ("32FC1", "16UC1")
+from prv2_ros.messages.depth_images import DEPTH_ENCODINGS
 
 NO_DEPTH_WORDS = ("disparity", "mask", "label", "confidence", "compresseddepth")
 """Words in the names of images that are neither pictures nor depth, though their encoding may be that of depth."""

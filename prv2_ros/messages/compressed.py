@@ -9,17 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
+from prv2_ros.jpeg import JPEG, jpeg_size
 from prv2_ros.messages.encodings import ENCODINGS, Encoding
 
 MAX_PIXELS = 256 * 1024 * 1024
 """Images that claim more pixels are refused before memory is taken for them."""
 
-_JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
-# Start-of-frame markers, which carry the size; 0xC4, 0xC8 and 0xCC in between are other segments.
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SOS = 0xDA
-_STANDALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 
 
 def check_compressed(message: Any) -> None:
@@ -30,8 +26,8 @@ def check_compressed(message: Any) -> None:
 
     """
     data = bytes(memoryview(message.data))
-    if data.startswith(_JPEG):
-        width, height = _jpeg_size(data)
+    if data.startswith(JPEG):
+        width, height = jpeg_size(data)
     elif data.startswith(_PNG):
         width, height = _png_size(data)
     else:
@@ -83,36 +79,6 @@ def _decode(message: Any, mode: int) -> NDArray[Any]:
     if pixels is None:
         raise InputError(f"compressed image of {len(message.data)} B does not decode: it is damaged")
     return pixels
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Walk the segments up to the first scan; require the end marker after it.
-
-    Decoders fill what is missing with grey and report nothing, so a cut file is only seen here. A marker
-    inside a thumbnail (an APP segment) does not count, since segments are stepped over.
-    """
-    size: tuple[int, int] | None = None
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            raise InputError(f"JPEG is damaged: no marker at byte {at} of {len(data)}")
-        marker = data[at + 1]
-        if marker == 0xFF or marker in _STANDALONE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in _SOF and at + 9 <= len(data):
-            size = (int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big"))
-        at += 2 + length
-        if marker == _SOS:
-            break
-    else:
-        raise InputError(f"JPEG of {len(data)} B is cut short: it ends before the image data")
-    if size is None:
-        raise InputError("JPEG is damaged: no frame header before the image data")
-    if data.rfind(b"\xff\xd9", at) < 0:
-        raise InputError(f"JPEG of {len(data)} B is cut short: no end-of-image marker")
-    return size
 
 
 def _png_size(data: bytes) -> tuple[int, int]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.depth_codec import from_millimetres
 
+DEPTH_ENCODINGS = ("32FC1", "16UC1")
+"""Encodings of REP 118: metres, and millimetres."""
+
 _TYPES = {"32FC1": "f4", "16UC1": "u2", "mono16": "u2"}
 
 

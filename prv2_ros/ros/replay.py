@@ -25,12 +25,12 @@ from rosgraph_msgs.msg import Clock
 
 from prv2_ros.errors import InputError, Prv2Error
 from prv2_ros.messages.bags import Bag, RawMessage
+from prv2_ros.messages.depth_images import DEPTH_ENCODINGS
 
 CLOCK_STEP_S = 0.01
 """`/clock` moves at least this often (s, of the machine's time)."""
 
 _LATCHED = ("/tf_static", "/robot_description")
-_DEPTH = ("32FC1", "16UC1", "compressedDepth")
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
@@ -165,11 +165,14 @@ class Player:
         self._clock.publish(message)
 
     def _is_camera(self, raw: RawMessage) -> bool:
-        """Whether a node would answer the images of this topic, by its first one."""
+        """Whether a node would answer the images of this topic, by its first one that can be read."""
         if raw.topic not in self._waits:
-            message = self._bag.message(raw)
+            try:
+                message = self._bag.message(raw)
+            except InputError:  # damaged: published as it is, like all of the bag, for the node to drop
+                return True
             coding = message.format if "Compressed" in raw.msgtype else message.encoding
-            self._waits[raw.topic] = not any(word in coding for word in _DEPTH)
+            self._waits[raw.topic] = not any(word in coding for word in (*DEPTH_ENCODINGS, "compressedDepth"))
         return self._waits[raw.topic]
 
     def _wait_for_answer(self, raw: RawMessage) -> bool:

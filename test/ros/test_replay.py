@@ -24,6 +24,7 @@ from bag_samples import FIRST_NS, PERIOD_NS, Samples, picture
 
 from prv2_ros.cli import main
 from prv2_ros.errors import InputError
+from prv2_ros.messages.bags import Bag
 from prv2_ros.ros.replay import ReplayOptions, replay
 
 
@@ -107,6 +108,18 @@ def test_the_followed_topic_in_the_bag_is_no_answer(tmp_path: Path, context: Any
     path = Samples(frames=2).write(tmp_path / "a")
     played = play(context, Listener(context), bag=str(path), follow="/front/camera_info", follow_timeout_s=0.2)
     assert (played.messages, played.asked, played.answered) == (4, 2, 0), "colour and depth images only"
+
+
+def test_a_damaged_image_is_published_as_it_is(tmp_path: Path, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(bag: Bag, raw: Any) -> Any:
+        raise InputError("damaged")
+
+    monkeypatch.setattr(Bag, "message", unreadable)
+    path = Samples(frames=2).write(tmp_path / "a")
+    played = play(
+        context, Listener(context), bag=str(path), follow="/answer", follow_timeout_s=0.1, topics=("/front/image_raw",)
+    )
+    assert (played.images, played.asked, played.answered) == (2, 2, 0)
 
 
 def test_an_answer_that_does_not_come_is_waited_for_only_so_long(tmp_path: Path, context: Any) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from short_runs import short_config, start_run
 from tiny_depth_model import small_model
 
 from prv2_ros.errors import ConfigError, InputError, WeightsError
@@ -19,17 +20,6 @@ from prv2_ros.training.feed import Batch, Feed, Prepared, loader
 from prv2_ros.training.loop import Average, Trainer, learning_rate_share, load_average
 from prv2_ros.training.parts import set_training_mode
 from prv2_ros.training.stages import Figures
-
-
-def _config(folder: Path, **changes: object) -> TrainConfig:
-    values: dict[str, object] = {"data": (str(folder),), "steps": 4, "batch": 2, "sizes": ((64, 64),), "workers": 0}
-    return TrainConfig(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def _start(config: TrainConfig, folder: Path) -> Trainer:
-    torch.set_num_threads(1)
-    return Trainer(small_model(), config, folder)
-
 
 RESUMED: dict[str, dict[str, object]] = {
     "coarse": {"workers": 2, "sizes": ((64, 64), (64, 96), (96, 64))},
@@ -43,10 +33,10 @@ RESUMED: dict[str, dict[str, object]] = {
 def test_a_run_stopped_and_resumed_gives_bit_equal_weights(
     stage: str, tile_scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = _config(tile_scenes, stage=stage, checkpoint_every=2, **RESUMED[stage])
-    whole = _start(config, tmp_path / "whole")
+    config = short_config(tile_scenes, stage=stage, checkpoint_every=2, **RESUMED[stage])
+    whole = start_run(config, tmp_path / "whole")
     whole.run()
-    stopped = _start(config, tmp_path / "parts")
+    stopped = start_run(config, tmp_path / "parts")
     advance = stopped._advance
 
     def interrupted(batch: Batch) -> Figures:
@@ -57,7 +47,7 @@ def test_a_run_stopped_and_resumed_gives_bit_equal_weights(
     monkeypatch.setattr(stopped, "_advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
-    resumed = _start(config, tmp_path / "parts")
+    resumed = start_run(config, tmp_path / "parts")
     assert resumed.step == 2, "a step behind the last checkpoint is done again"
     resumed.run()
     first, second = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "parts"))
@@ -72,9 +62,9 @@ def test_a_run_stopped_and_resumed_gives_bit_equal_weights(
 
 
 def test_feed_goes_on_where_it_was_whatever_the_workers(frames: Path) -> None:
-    config = _config(frames, sizes=((64, 64), (64, 96)), batch=1)
+    config = short_config(frames, sizes=((64, 64), (64, 96)), batch=1)
     plain = [batch["image"] for batch, _ in zip(Feed(config), range(7), strict=False)]
-    many = _config(frames, sizes=((64, 64), (64, 96)), batch=1, workers=2)
+    many = short_config(frames, sizes=((64, 64), (64, 96)), batch=1, workers=2)
     for first in (3, 4):
         later = [batch["image"] for batch, _ in zip(loader(many, first, Prepared()), range(3), strict=False)]
         assert all(torch.equal(a, b) for a, b in zip(later, plain[first : first + 3], strict=True))
@@ -84,7 +74,7 @@ def test_training_changes_its_part_alone(frames: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = DepthModel()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    Trainer(model, _config(frames, steps=2), tmp_path).run()
+    Trainer(model, short_config(frames, steps=2), tmp_path).run()
     after = model.state_dict()
     frozen = ("coarse.encoder.body.conv_stem", "coarse.encoder.body.blocks.0.")
     changed = {key for key in before if not torch.equal(before[key], after[key])}
@@ -96,7 +86,7 @@ def test_fixed_depthwise_kernels_stay_and_the_rest_learns_in_bfloat16(frames: Pa
     torch.manual_seed(0)
     model = DepthModel()
     before = {key: value.clone() for key, value in model.coarse.state_dict().items()}
-    Trainer(model, _config(frames, steps=2, frozen=(), fixed_depthwise=True, bf16=True), tmp_path).run()
+    Trainer(model, short_config(frames, steps=2, frozen=(), fixed_depthwise=True, bf16=True), tmp_path).run()
     after = model.coarse.state_dict()
     depthwise = {key for key in before if key.startswith("encoder.") and ".conv_dw." in key}
     assert len(depthwise) == 2 * 16, "EfficientNet-Lite0 has 16 depthwise convolutions, each with a kernel and a bias"
@@ -109,7 +99,7 @@ def test_fixed_depthwise_kernels_stay_and_the_rest_learns_in_bfloat16(frames: Pa
 def test_refiner_stage_learns_from_tiles(tile_scenes: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = DepthModel()
-    trainer = Trainer(model, _config(tile_scenes, stage="refiner", frozen=(), learning_rate=3e-3), tmp_path)
+    trainer = Trainer(model, short_config(tile_scenes, stage="refiner", frozen=(), learning_rate=3e-3), tmp_path)
     prepared = trainer.prepare()
     set_training_mode(model, trainer.config)
     batch = next(iter(Feed(trainer.config, 0, prepared)))
@@ -146,7 +136,7 @@ def test_refiner_tiles_are_drawn_by_their_sources_shares(tile_scenes: Path, tmp_
 
 def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    trainer = Trainer(small_model(), _config(frames, accumulate=2), tmp_path)
+    trainer = Trainer(small_model(), short_config(frames, accumulate=2), tmp_path)
     before = trainer.part.head.weight.clone()
     batch = next(iter(Feed(trainer.config)))
     trainer._advance(batch)
@@ -156,7 +146,7 @@ def test_accumulated_gradients_step_once_for_several_batches(frames: Path, tmp_p
 
 
 def test_a_run_leaves_and_exports_the_averaged_weights(frames: Path, tmp_path: Path) -> None:
-    trainer = _start(_config(frames, ema=0.9, frozen=()), tmp_path)
+    trainer = start_run(short_config(frames, ema=0.9, frozen=()), tmp_path)
     trainer.run()
     state = torch.load(trainer.checkpoint, weights_only=True)
     other = small_model(seed=1)
@@ -169,21 +159,21 @@ def test_a_run_leaves_and_exports_the_averaged_weights(frames: Path, tmp_path: P
 
 
 def test_checkpoint_of_another_stage_is_refused(frames: Path, tile_scenes: Path, tmp_path: Path) -> None:
-    _start(_config(frames), tmp_path)._save()
+    start_run(short_config(frames), tmp_path)._save()
     with pytest.raises(WeightsError, match="of stage coarse, not refiner"):
-        Trainer(small_model(), _config(tile_scenes, stage="refiner"), tmp_path)
+        Trainer(small_model(), short_config(tile_scenes, stage="refiner"), tmp_path)
 
 
 def test_what_a_run_cannot_do_is_said_before_it_starts(frames: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="fp16 needs CUDA, and the device is cpu: use bf16"):
-        Trainer(small_model(), _config(frames, fp16=True), tmp_path)
+        Trainer(small_model(), short_config(frames, fp16=True), tmp_path)
     with pytest.raises(ConfigError, match="needs a teacher for its pseudo labels: --teacher MODEL"):
-        Trainer(small_model(), _config(frames, stage="real"), tmp_path)
+        Trainer(small_model(), short_config(frames, stage="real"), tmp_path)
 
 
 def test_log_has_a_row_of_figures(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prv2_ros.training.loop._LOG_EVERY", 2)
-    Trainer(small_model(), _config(frames), tmp_path).run()
+    Trainer(small_model(), short_config(frames), tmp_path).run()
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4]
     assert {"loss", "log_l1", "shape", "grad", "sky", "seconds"} <= set(rows[0])
@@ -191,11 +181,11 @@ def test_log_has_a_row_of_figures(frames: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no frames in"):
-        next(iter(Feed(_config(tmp_path))))
+        next(iter(Feed(short_config(tmp_path))))
 
 
 def test_scenes_are_rendered_where_no_folder_is_given() -> None:
-    batch = next(iter(Feed(_config(Path()).__class__(batch=1, sizes=((64, 64),), workers=0))))
+    batch = next(iter(Feed(short_config(Path()).__class__(batch=1, sizes=((64, 64),), workers=0))))
     assert batch["image"].shape == (1, 3, 64, 64)
 
 

@@ -8,23 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_depth_model import small_model
+from short_runs import short_config, start_run
 
-from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Batch, Feed
 from prv2_ros.training.loop import Trainer, learning_rate_share
 from prv2_ros.training.parts import set_training_mode
 from prv2_ros.training.stages import Figures
-
-
-def _config(folder: Path, **changes: object) -> TrainConfig:
-    values: dict[str, object] = {"data": (str(folder),), "steps": 4, "batch": 2, "sizes": ((64, 64),), "workers": 0}
-    return TrainConfig(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def _start(config: TrainConfig, folder: Path) -> Trainer:
-    torch.set_num_threads(1)
-    return Trainer(small_model(), config, folder)
 
 
 def _asked(trainer: Trainer, batch: Batch) -> list[torch.Tensor | None]:
@@ -46,7 +35,7 @@ def _hold(trainer: Trainer, wanted: list[torch.Tensor | None]) -> None:
 
 
 def test_accumulated_gradients_are_the_mean_of_their_batches(frames: Path, tmp_path: Path) -> None:
-    trainer = _start(_config(frames, accumulate=2, clip_norm=1e9, frozen=()), tmp_path)
+    trainer = start_run(short_config(frames, accumulate=2, clip_norm=1e9, frozen=()), tmp_path)
     set_training_mode(trainer.model, trainer.config)
     first, second, third = (batch for batch, _ in zip(Feed(trainer.config), range(3), strict=False))
     of_both = zip(_asked(trainer, first), _asked(trainer, second), strict=True)
@@ -60,8 +49,8 @@ def test_accumulated_gradients_are_the_mean_of_their_batches(frames: Path, tmp_p
 
 
 def test_a_step_has_the_rate_of_its_group_and_time_and_gradients_of_the_norm(frames: Path, tmp_path: Path) -> None:
-    config = _config(frames, steps=10, warmup=0.5, learning_rate=1e-3, encoder_rate=0.2, clip_norm=1e-3, frozen=())
-    trainer = _start(config, tmp_path)
+    config = short_config(frames, steps=10, warmup=0.5, learning_rate=1e-3, encoder_rate=0.2, clip_norm=1e-3, frozen=())
+    trainer = start_run(config, tmp_path)
     batch = next(iter(Feed(config)))
     for step in range(3):
         trainer._advance(batch)
@@ -76,7 +65,7 @@ def test_a_step_has_the_rate_of_its_group_and_time_and_gradients_of_the_norm(fra
 def test_one_broken_batch_changes_no_weights(
     broken: float, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = _start(_config(frames), tmp_path)
+    trainer = start_run(short_config(frames), tmp_path)
     whole = trainer.stage
 
     def spoilt(batch: Batch) -> tuple[torch.Tensor, Figures]:
@@ -101,10 +90,10 @@ def test_a_clocked_run_ends_with_its_time_and_goes_on_where_it_was(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr("prv2_ros.training.loop.time", SimpleNamespace(monotonic=lambda: now[0]))
-    config = _config(frames, steps=0, seconds=20.0, checkpoint_every=2)
+    config = short_config(frames, steps=0, seconds=20.0, checkpoint_every=2)
     stops = [3, None]
     for stop in stops:
-        trainer = _start(config, tmp_path)
+        trainer = start_run(config, tmp_path)
         advance = trainer._advance
 
         def timed(batch: Batch, trainer: Trainer = trainer, advance=advance, stop=stop) -> Figures:  # type: ignore[no-untyped-def]
@@ -128,7 +117,7 @@ def test_a_clocked_run_ends_with_its_time_and_goes_on_where_it_was(
 def test_the_network_trains_in_training_mode_whatever_was_computed_before(
     tile_scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = _start(_config(tile_scenes, stage="refiner", steps=1, frozen=()), tmp_path)
+    trainer = start_run(short_config(tile_scenes, stage="refiner", steps=1, frozen=()), tmp_path)
     modes = []
     advance = trainer._advance
 
