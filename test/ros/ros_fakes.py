@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
@@ -94,6 +95,7 @@ class Partner:
         self.images = self.node.create_publisher(Image, "image_raw", reliable())
         self.compressed = self.node.create_publisher(CompressedImage, "image_raw/compressed", reliable())
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", reliable())
+        self.transitions = self.node.create_client(ChangeState, "depth_node/change_state")
         self.received: dict[str, list[Any]] = {topic: [] for topic in (*self.KINDS, *self.ASKED_FOR, "/diagnostics")}
         self.arrivals: list[float] = []
         self.keep = keep
@@ -144,8 +146,10 @@ def logged(capfd: Any, text: str) -> Callable[[], bool]:
 class Live:
     """A DepthNode and a partner, each spun by its own executor, in a ROS context of their own."""
 
-    def __init__(self, node: DepthNode, partner: Partner, errors: list[BaseException]) -> None:
-        self.node, self.partner, self.errors = node, partner, errors
+    def __init__(
+        self, node: DepthNode, partner: Partner, errors: list[BaseException], executor: SingleThreadedExecutor
+    ) -> None:
+        self.node, self.partner, self.errors, self.executor = node, partner, errors, executor
 
     @property
     def counts(self) -> Any:
@@ -175,20 +179,30 @@ class Live:
         wait_until(lambda: self.counts.info_received > before, what="camera info arrived")
 
 
+_TRIGGERS = {
+    Transition.TRANSITION_CONFIGURE: "trigger_configure",
+    Transition.TRANSITION_ACTIVATE: "trigger_activate",
+    Transition.TRANSITION_DEACTIVATE: "trigger_deactivate",
+}
+
+
 def change_state(live: Live, transition: int) -> bool:
-    """Ask the node for a transition, as a lifecycle manager does."""
-    future = _transitions(live.partner.node).call_async(ChangeState.Request(transition=Transition(id=transition)))
+    """Have the node make a transition in its executor's thread, where rclpy's service does it for a lifecycle manager.
+
+    Over that service, as `ask_for_state` does it, a client in the node's own process now and then does not find it.
+    """
+    task = live.executor.create_task(getattr(live.node, _TRIGGERS[transition]))
+    wait_until(task.done, what="transition")
+    return bool(task.result() == TransitionCallbackReturn.SUCCESS)
+
+
+def ask_for_state(live: Live, transition: int) -> bool:
+    """Ask the node for a transition, as a lifecycle manager does: over one client that is found once."""
+    client = live.partner.transitions
+    assert client.service_is_ready() or client.wait_for_service(20)
+    future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
     wait_until(future.done, what="transition")
     return bool(future.result().success)
-
-
-def _transitions(node: Node) -> Any:
-    """A client that has found its service: one in some hundred never does, however long it waits; another one does."""
-    for _ in range(6):
-        client = node.create_client(ChangeState, "depth_node/change_state")
-        if client.wait_for_service(4):
-            return client
-    raise AssertionError("depth_node/change_state not found by six clients in 4 s each")
 
 
 def _outputs(partner: Partner) -> list[Any]:
@@ -237,7 +251,7 @@ def live_node(
             executors.append(executor)
             threads.append(threading.Thread(target=_spin, args=(executor, errors), daemon=True))
             threads[-1].start()
-        yield Live(node, partner, errors)
+        yield Live(node, partner, errors, executors[0])
     finally:
         for executor in executors:
             executor.shutdown()

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import GetState
-from ros_fakes import Live, PlaneEngine, change_state, image_message, info_message, live_node, logged, wait_until
+from ros_fakes import Live, PlaneEngine, ask_for_state, image_message, info_message, live_node, logged, wait_until
 
 from prv2_ros.ros.diagnostics import device_memory_mib
 
@@ -95,32 +95,32 @@ def test_lifecycle_by_a_manager() -> None:
         loaded.append(live.node._engine)
         assert state(live) == State.PRIMARY_STATE_UNCONFIGURED
         assert loaded == [None]
-        assert change_state(live, Transition.TRANSITION_CONFIGURE)
+        assert ask_for_state(live, Transition.TRANSITION_CONFIGURE)
         assert live.partner.images.get_subscription_count() == 0
         for _ in range(2):
-            assert change_state(live, Transition.TRANSITION_ACTIVATE)
+            assert ask_for_state(live, Transition.TRANSITION_ACTIVATE)
             assert state(live) == State.PRIMARY_STATE_ACTIVE
             live.wait_ready()
             before = live.counts.published
             stream(live, 30.0, 0.5)
             # Deactivated in mid-inference: the frame under way ends, the one that waits is dropped.
-            assert change_state(live, Transition.TRANSITION_DEACTIVATE)
+            assert ask_for_state(live, Transition.TRANSITION_DEACTIVATE)
             assert live.settled()
             assert live.counts.published > before
             wait_until(lambda: live.partner.images.get_subscription_count() == 0, what="unsubscribed")
         received = live.counts.received
         stream(live, 30.0, 0.2)
         assert live.counts.received == received
-        assert change_state(live, Transition.TRANSITION_CLEANUP)
+        assert ask_for_state(live, Transition.TRANSITION_CLEANUP)
         assert live.node._engine is None
-        assert change_state(live, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+        assert ask_for_state(live, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
         assert state(live) == State.PRIMARY_STATE_FINALIZED
 
 
 def test_a_model_that_does_not_load_leaves_the_node_unconfigured(capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("prv2_ros.inference.engine")  # here, as importing torch may take longer than the client waits
     with live_node(None, {"autostart": False, "model": "no-such-model", "device": "cpu"}) as live:
-        assert not change_state(live, Transition.TRANSITION_CONFIGURE)
+        assert not ask_for_state(live, Transition.TRANSITION_CONFIGURE)
         assert state(live) == State.PRIMARY_STATE_UNCONFIGURED
         wait_until(logged(capfd, "cannot configure: no model 'no-such-model'"), what="reason in the log")
 
