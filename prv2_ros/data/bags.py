@@ -20,6 +20,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from prv2_ros.errors import InputError
+from prv2_ros.files import BAG_VERSION
 from prv2_ros.geometry.camera import CameraModel
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -126,7 +127,7 @@ def _write(path: Path, frames: Iterable[PictureWithDepth], namespace: str, frame
     image_type, info_type = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
     types = {IMAGE_TOPIC: image_type, INFO_TOPIC: info_type, DEPTH_TOPIC: image_type, DEPTH_INFO_TOPIC: info_type}
     count = 0
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+    with Writer(path, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
         connections = {
             topic: writer.add_connection(f"{namespace}/{topic}", name, typestore=STORE) for topic, name in types.items()
         }

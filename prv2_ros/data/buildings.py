@@ -6,7 +6,6 @@ import numpy as np
 
 from prv2_ros.data import finishes, textures
 from prv2_ros.data.builder import Place, SceneBuilder
-from prv2_ros.data.scene import Material
 
 _STOREY_M = 3.0
 
@@ -56,6 +55,7 @@ def _windows(p: Place, length: float, storeys: int, height: float) -> None:
     b, pane = p.b, finishes.glass(p.b)
     frame = finishes.white(b, 0.0) if b.rng.uniform() < 0.7 else finishes.board(b)
     w, h, storey = b.rng.uniform(0.8, 1.6), b.rng.uniform(1.1, 1.7), height / storeys
+    h = min(h, storey - 1.1)  # from the sill at 0.95 m to a lintel under the next storey or the eaves
     columns = max(1, int(length / (w + b.rng.uniform(0.7, 1.8))))
     shutters, balcony = b.rng.uniform() < 0.15, b.rng.uniform() < 0.2
     leaf = finishes.plastic(b, 0.05)
@@ -111,10 +111,9 @@ def row(b: SceneBuilder, side: int, edge: float, gap: tuple[float, float], *, re
         y += length + rng.choice([0.0, 0.0, 1.5, 6.0])
 
 
-def slab(p: Place, w: float, d: float, h: float) -> Material:
+def slab(p: Place, w: float, d: float, h: float) -> None:
     """Block of flats or a hall far away: windows are painted on."""
     wall = p.b.material(
         textures.WINDOWS, base=finishes.bright(p.b) * p.b.rng.uniform(0.3, 0.9), repeat_m=2 * _STOREY_M, specular=0.0
     )
     p.box((0, 0, 0), (w, d, h), wall)
-    return wall

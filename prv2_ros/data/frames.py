@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
+from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
 
 LOG_STEP = math.log(1.00018)
@@ -26,6 +26,9 @@ LOG_STEP = math.log(1.00018)
 
 NEAREST_M = 0.1
 """Depth (m) of code 0, were it not kept for the sky."""
+
+HELD_ASIDE_SEEDS = range(9_000_000, 10_000_000)
+"""Seeds of synthetic scenes that are measured on; those below and above are for training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,13 @@ def decode_depth(code: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 
 def write_frame(folder: Path, frame: Frame, *, jpeg_quality: int = 95) -> None:
-    """Write the three files of a frame; the JSON comes last, so that a frame with one is whole."""
+    """Write the three files of a frame; the JSON comes last, so that a frame with one is whole.
+
+    Raises:
+        StorageError: the disk is full, or a quota is used up.
+        OSError: the folder cannot be written to.
+
+    """
     camera = frame.camera
     meta = {
         "kind": frame.kind,
@@ -72,10 +81,8 @@ def write_frame(folder: Path, frame: Frame, *, jpeg_quality: int = 95) -> None:
     _, png = cv2.imencode(".png", encode_depth(frame.depth_m), [cv2.IMWRITE_PNG_COMPRESSION, 2])
     parts = ((".jpg", jpeg.tobytes()), ("_depth.png", png.tobytes()), (".json", json.dumps(meta).encode()))
     for ending, data in parts:
-        path = folder / f"{frame.name}{ending}"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with whole_file(folder / f"{frame.name}{ending}") as file:
+            file.write(data)
 
 
 def list_frames(folder: Path) -> list[Path]:

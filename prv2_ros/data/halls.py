@@ -8,27 +8,35 @@ import numpy as np
 
 from prv2_ros.data import finishes, fixtures, furniture, interior, objects, textures, things, vehicles
 from prv2_ros.data.builder import Place, SceneBuilder
-from prv2_ros.data.scene import Material, Pose, Scene
+from prv2_ros.data.scene import Pose, Scene
+
+_DECK_M = 0.122
+"""Height of an empty pallet."""
+
+_BEAM_M = 0.12
+"""Height of a rack's beams; half of it lies over the level, half under it."""
 
 
-def pallet(p: Place, load: Material | None = None) -> None:
-    """Pallet of 1.2 x 0.8 m with a load of cartons, or one wrapped block."""
+def pallet(p: Place, free_m: float = 1.6) -> None:
+    """Pallet of 1.2 x 0.8 m with a load of cartons, or one wrapped block, in all lower than `free_m`."""
     b, boards = p.b, finishes.wood(p.b)
     for x in (-0.55, 0.0, 0.55):
         p.box((x, 0, 0), (0.1, 0.8, 0.1), boards)
     for y in (-0.35, -0.12, 0.12, 0.35):
         p.box((0, y, 0.1), (1.2, 0.12, 0.022), boards)
-    height = b.rng.uniform(0.3, 1.3)
+    room = free_m - _DECK_M
+    height = min(b.rng.uniform(0.3, 1.3), room)
     if b.rng.uniform() < 0.4:
-        p.box((0, 0, 0.122), (1.15, 0.77, height), finishes.carton(b) if load is None else load)
+        p.box((0, 0, _DECK_M), (1.15, 0.77, height), finishes.carton(b))
         return
-    rows, step = max(1, round(height / 0.35)), b.rng.choice([0.3, 0.4, 0.6])
+    carton = min(0.35, room)  # under a low level the cartons are flatter
+    rows, step = min(round(height / carton), int(room / carton)), b.rng.choice([0.3, 0.4, 0.6])
     m = finishes.carton(b) if b.rng.uniform() < 0.7 else finishes.plastic(b)
     for k in range(rows):
         for x in np.arange(-0.6 + step / 2, 0.6, step):
             for y in (-0.2, 0.2):
                 if k + 1 < rows or b.rng.uniform() < 0.7:
-                    p.box((x, y, 0.122 + 0.35 * k), (step * 0.97, 0.38, 0.345), m)
+                    p.box((x, y, _DECK_M + carton * k), (step * 0.97, 0.38, carton - 0.005), m)
 
 
 def _rack(b: SceneBuilder, x: float, bays: int, levels: int, height: float) -> None:
@@ -41,22 +49,23 @@ def _rack(b: SceneBuilder, x: float, bays: int, levels: int, height: float) -> N
             b.standing_box((x + dx, 2 + 2.7 * k, 0), (0.09, 0.1, height), post)
         for z in np.arange(0.3, height - 0.8, 1.2):
             b.rod((x - 0.5, 2 + 2.7 * k, z), (x + 0.5, 2 + 2.7 * k, z + 0.8), 0.02, post)
+    free = height / levels - _BEAM_M
     for level in range(levels):
         z = height * level / levels
         if level:
             for dx in (-0.5, 0.5):
-                b.box((x + dx, 2 + 1.35 * bays, z), (0.05, 2.7 * bays, 0.12), beam)
+                b.box((x + dx, 2 + 1.35 * bays, z), (0.05, 2.7 * bays, _BEAM_M), beam)
         for k in range(bays):
             if rng.uniform() > 0.8:
                 continue
             near = 2 + 2.7 * k < 9
             for y in (0.75, 1.95) if rng.uniform() < 0.7 else (1.35,):
-                spot = Place(b=b, x=x, y=2 + 2.7 * k + y, z=z + 0.06 * (level > 0), yaw=math.pi / 2)
+                spot = Place(b=b, x=x, y=2 + 2.7 * k + y, z=z + _BEAM_M / 2 * (level > 0), yaw=math.pi / 2)
                 if near and rng.uniform() < 0.5 and len(b.shapes) < 900:
-                    pallet(spot)
+                    pallet(spot, free)
                 else:
                     load = finishes.carton(b) if rng.uniform() < 0.55 else finishes.plastic(b, 0.1)
-                    spot.box((0, 0, 0), (1.1, 0.9, rng.uniform(0.3, 0.85) * height / levels), load)
+                    spot.box((0, 0, 0), (1.1, 0.9, min(free, rng.uniform(0.3, 0.85) * height / levels)), load)
 
 
 def warehouse(b: SceneBuilder) -> Scene:
@@ -148,7 +157,7 @@ def garage(b: SceneBuilder) -> Scene:
         start, end = (ends[0], middle, rng.uniform(0.5, h)), (ends[1], d, rng.uniform(0.5, h))
         objects.wire(b, start, end, rng.uniform(0.1, 0.6), 0.008)
     if rng.uniform() < 0.08:
-        things.target(Place(b=b, x=rng.normal(0, 0.6), y=rng.uniform(1.0, 2.5), z=rng.uniform(0.2, 1.0)))
+        things.target(Place(b=b, x=rng.normal(0, 0.6), y=rng.uniform(1.0, 2.5)), rng.uniform(0.2, 1.0))
     interior.people(b, w, 1.5, d, 0.15)
     pose = Pose(
         position=(rng.uniform(-w / 4, w / 4), 0.1, min(interior.eye_height(b, h), 1.9)),

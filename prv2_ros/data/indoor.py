@@ -37,7 +37,7 @@ def room(b: SceneBuilder) -> Scene:
     for _ in range(int(rng.integers(0, 6))):
         things.on_floor(_somewhere(b, w, d))
     if rng.uniform() < 0.06:
-        things.target(_somewhere(b, w, d, z=0.4))
+        things.target(_somewhere(b, w, d), 0.4)
     interior.people(b, w, 1.3, d - 0.3, 0.22)
     pose = Pose(
         position=(rng.uniform(-w / 3, w / 3), rng.uniform(0.1, 0.5), interior.eye_height(b, h)),
@@ -48,9 +48,9 @@ def room(b: SceneBuilder) -> Scene:
     return b.build("room", interior.lit(b, w, d, h), pose)
 
 
-def _somewhere(b: SceneBuilder, w: float, d: float, z: float = 0.0) -> Place:
+def _somewhere(b: SceneBuilder, w: float, d: float) -> Place:
     x, y = b.rng.uniform(-w / 2.4, w / 2.4), b.rng.uniform(1.2, max(1.4, d - 0.4))
-    return Place(b=b, x=x, y=y, z=z, yaw=b.rng.uniform(0, 2 * math.pi))
+    return Place(b=b, x=x, y=y, yaw=b.rng.uniform(0, 2 * math.pi))
 
 
 def plain(b: SceneBuilder) -> Scene:
@@ -72,7 +72,7 @@ def plain(b: SceneBuilder) -> Scene:
     for _ in range(int(rng.integers(0, 4))):
         things.on_floor(_somewhere(b, w, max(d, 1.9)))
     if rng.uniform() < 0.15:
-        things.target(Place(b=b, x=rng.normal(0, 0.3), y=d * 0.7, z=rng.uniform(0.5, 1.2)))
+        things.target(Place(b=b, x=rng.normal(0, 0.3), y=d * 0.7), rng.uniform(0.5, 1.2))
     interior.people(b, w, 0.9, d, 0.1)
     pose = Pose(
         position=(rng.uniform(-w / 4, w / 4), rng.uniform(0.05, 0.4), interior.eye_height(b, h)),

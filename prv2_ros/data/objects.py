@@ -105,11 +105,11 @@ def fence(b: SceneBuilder, x: float, y: float, yaw: float, length: float, height
         b.box((x + u[0], y + u[1], z), (0.04, length, 0.06), m, yaw)
 
 
-def person(b: SceneBuilder, x: float, y: float, yaw: float) -> None:
-    """Person of 1.5 to 1.95 m, one in eight a child: standing, walking, with or without a bag."""
+def person(b: SceneBuilder, x: float, y: float, yaw: float, z: float = 0.0) -> None:
+    """Person of 1.5 to 1.95 m, one in eight a child: standing, walking, with or without a bag; `z` is the floor's."""
     rng = b.rng
     s = (rng.uniform(1.0, 1.4) if rng.uniform() < 0.12 else rng.normal(1.72, 0.08)) / 1.75
-    p, trousers, shirt = Place(b=b, x=x, y=y, yaw=yaw), finishes.fabric(b), finishes.fabric(b)
+    p, trousers, shirt = Place(b=b, x=x, y=y, z=z, yaw=yaw), finishes.fabric(b), finishes.fabric(b)
     skin, shoe, hair = finishes.skin(b), finishes.dark(b, 0.1), finishes.dark(b, 0.1)
     stride = rng.uniform(0.12, 0.32) if rng.uniform() < 0.6 else 0.03
     hip, knee, neck = 0.9 * s, 0.5 * s, 1.45 * s

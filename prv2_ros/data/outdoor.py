@@ -1,4 +1,4 @@
-"""Outdoor compositions: street, open road, yard and off-road ground."""
+"""Outdoor compositions along roads and between houses: street, open road and yard."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ _ROBOT, _CAR, _HAND, _LORRY = (0.25, 0.6), (1.2, 1.75), (1.4, 1.75), (1.9, 2.6)
 _RIG = (1.4, 2.1)
 """Heights (m) of the cameras of recording cars, from nuScenes (1.5) and KITTI (1.65) to Waymo (2.1)."""
 
+PAVEMENT_M = 0.125
+"""Height of a pavement over its road."""
 
-def _height(b: SceneBuilder) -> float:
+_VEHICLE_M = 2.3
+"""What the middles of two vehicles side by side are apart at least: cars are 1.9 m wide at most, lorries 2.5."""
+
+
+def camera_height(b: SceneBuilder) -> float:
     """Camera height (m): a car's in half of the scenes, else a pedestrian's, a small robot's or a lorry's."""
     low, high = (_CAR, _HAND, _ROBOT, _LORRY)[int(b.rng.choice(4, p=[0.5, 0.2, 0.15, 0.15]))]
     return float(b.rng.uniform(low, high))
@@ -39,32 +45,49 @@ def _yaw_deg(b: SceneBuilder) -> float:
     return float(b.rng.normal(180, 20))
 
 
-def _pose(b: SceneBuilder, x: float) -> Pose:
+def _pose(b: SceneBuilder, x: float, ground: float = 0.0) -> Pose:
     return Pose(
-        position=(x, 0.0, _height(b)),
+        position=(x, 0.0, ground + camera_height(b)),
         yaw_deg=_yaw_deg(b),
         pitch_deg=b.rng.normal(-1.5, 3),
         roll_deg=b.rng.normal(0, 1.2),
     )
 
 
-def _traffic(b: SceneBuilder, half: float, x0: float, most: int) -> None:
-    """Vehicles in the lanes ahead of the camera and beside it, clear of where it is."""
+class _Road:
+    """What stands on a road, so that no vehicle stands inside another one."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[float, float, float]] = []
+
+    def free(self, x: float, y: float, reach: float) -> bool:
+        """Take the place of a vehicle that reaches `reach` m to front and back; whether it is free."""
+        for other_x, other_y, other in self.taken:
+            if abs(x - other_x) < _VEHICLE_M and abs(y - other_y) < reach + other:
+                return False
+        self.taken.append((x, y, reach))
+        return True
+
+
+def _traffic(b: SceneBuilder, road: _Road, half: float, x0: float, most: int) -> None:
+    """Vehicles in the lanes ahead of the camera and beside it, clear of where it is and of one another."""
     for _ in range(int(b.rng.integers(0, most))):
         vehicle, reach = vehicles.any_vehicle(b)
         lane = b.rng.choice([-1, 1]) * b.rng.uniform(1.4, max(1.5, half - 1.2))
         near = reach + 1.5 if abs(lane - x0) < 2.2 else -2.0
         y = near + math.exp(b.rng.uniform(math.log(1.5), math.log(70)))
-        vehicle(Place(b=b, x=lane, y=y, yaw=b.rng.normal(0, 0.05) + math.pi * (lane < 0)))
+        yaw = b.rng.normal(0, 0.05) + math.pi * (lane < 0)
+        if road.free(lane, y, reach):
+            vehicle(Place(b=b, x=lane, y=y, yaw=yaw))
 
 
-def _parked(b: SceneBuilder, side: int, x: float, x0: float) -> None:
+def _parked(b: SceneBuilder, road: _Road, side: int, x: float, x0: float) -> None:
     """Row of vehicles along one side, clear of the camera."""
     y, turned = b.rng.uniform(-14, 0), math.pi * b.rng.integers(2)
     for _ in range(int(b.rng.integers(1, 8))):
         vehicle, reach = vehicles.any_vehicle(b)
         y += reach
-        if abs(side * x - x0) > 2.2 or y > reach + 1.5:
+        if (abs(side * x - x0) > 2.2 or y > reach + 1.5) and road.free(side * x, y, reach):
             vehicle(Place(b=b, x=side * x, y=y, yaw=b.rng.normal(0, 0.03) + turned))
         y += reach + b.rng.uniform(0.3, 4)
 
@@ -95,7 +118,7 @@ def _edge(b: SceneBuilder, side: int, x: float) -> None:
 
 def street(b: SceneBuilder) -> Scene:
     """Town street from a car of a rig of cameras, a robot or a pedestrian."""
-    rng, half = b.rng, b.rng.uniform(2.8, 8)
+    rng, half, cars = b.rng, b.rng.uniform(2.8, 8), _Road()
     roadside.ground(b)
     roadside.road(b, half, 2 if half < 5.5 else 4)
     x0 = rng.uniform(-0.5, 0.5) * half if rng.uniform() < 0.75 else rng.choice([-1, 1]) * (half + rng.uniform(0.5, 1.5))
@@ -108,29 +131,33 @@ def street(b: SceneBuilder) -> Scene:
     for side in (-1, 1):
         for y0, y1 in ((-200.0, gap[0]), (gap[1], 250.0)):
             middle = (y0 + y1) / 2
-            b.box((side * (half + walk / 2), middle, 0.05), (walk, y1 - y0, 0.15), pavement)
+            b.box((side * (half + walk / 2), middle, PAVEMENT_M - 0.075), (walk, y1 - y0, 0.15), pavement)
             b.box((side * (half + 0.07), middle, 0.05), (0.14, y1 - y0, 0.16), kerb)
         if built:
             buildings.row(b, side, half + walk, gap)
-        roadside.street_things(b, side, half)
+        roadside.street_things(b, side, half, PAVEMENT_M)
         if rng.uniform() < (0.35 if built else 0.9):
             _edge(b, side, half + (0.8 if built else walk))
         if rng.uniform() < 0.5:
-            _parked(b, side, half - 1.1, x0)
+            _parked(b, cars, side, half - 1.1, x0)
         for _ in range(int(rng.integers(0, 4))):
             y = math.exp(rng.uniform(math.log(2.5), math.log(40)))
-            objects.person(b, side * (half + rng.uniform(0.3, walk)), y, rng.choice([0, math.pi, rng.uniform(0, 6.3)]))
-    _traffic(b, half, x0, 6)
+            x, yaw = side * (half + rng.uniform(0.3, walk)), rng.choice([0, math.pi, rng.uniform(0, 6.3)])
+            objects.person(b, x, y, yaw, PAVEMENT_M)
+    _traffic(b, cars, half, x0, 6)
     if rng.uniform() < 0.3:
-        y = rng.uniform(4, 20)
-        objects.two_wheeler(b, rng.uniform(-half, half), y, math.pi / 2 + rng.normal(0, 0.3), rng.uniform() < 0.4)
+        x, y, yaw = rng.uniform(-half, half), rng.uniform(4, 20), math.pi / 2 + rng.normal(0, 0.3)
+        if cars.free(x, y, 1.0):
+            objects.two_wheeler(b, x, y, yaw, rng.uniform() < 0.4)
     if rng.uniform() < 0.3:
-        objects.person(b, rng.uniform(-half, half), rng.uniform(6, 30), rng.choice([1.57, -1.57]))
+        x, y, yaw = rng.uniform(-half, half), rng.uniform(6, 30), rng.choice([1.57, -1.57])
+        if cars.free(x, y, 0.4):
+            objects.person(b, x, y, yaw)
     for _ in range(int(rng.integers(0, 4))):
         y, z = rng.uniform(5, 60), rng.uniform(5, 9)
         objects.wire(b, (-half - 4, y, z), (half + 4, y + rng.normal(0, 3), z), rng.uniform(0.2, 0.8), 0.02)
     roadside.horizon(b, 130.0)
-    return b.build("street", daylight.daylight(b), _pose(b, float(x0)))
+    return b.build("street", daylight.daylight(b), _pose(b, float(x0), PAVEMENT_M if abs(x0) > half else 0.0))
 
 
 def road(b: SceneBuilder) -> Scene:
@@ -158,7 +185,7 @@ def road(b: SceneBuilder) -> Scene:
             rise = rng.uniform(1, 5)
             size = (8 * rise, 300, rise)
             b.roof((side * (half + 2 + 4 * rise), 20, -0.05), size, finishes.soil(b))
-    _traffic(b, half, x0, 7)
+    _traffic(b, _Road(), half, x0, 7)
     roadside.horizon(b)
     roadside.horizon(b)
     return b.build("road", daylight.daylight(b), _pose(b, float(x0)))
@@ -194,10 +221,14 @@ def yard(b: SceneBuilder) -> Scene:
     for _ in range(int(rng.integers(0, 7))):
         spot = Place(b=b, x=rng.normal(0, 6), y=rng.uniform(2.5, 25))
         nature.bush(spot, rng.uniform(0.3, 1.8), rng.uniform(0.4, 1.3))
+    cars: list[tuple[float, float, float]] = []
     for _ in range(int(rng.integers(0, 4))):
         vehicle, reach = vehicles.any_vehicle(b)
         y = reach + rng.uniform(2, 25)
-        vehicle(Place(b=b, x=rng.normal(0, 0.6) * y, y=y, yaw=rng.uniform(0, 6.3)))
+        spot = Place(b=b, x=rng.normal(0, 0.6) * y, y=y, yaw=rng.uniform(0, 6.3))
+        if all(math.hypot(spot.x - x, spot.y - y) > reach + other for x, y, other in cars):
+            cars.append((spot.x, spot.y, reach))
+            vehicle(spot)
     for _ in range(int(rng.integers(0, 4))):
         objects.person(b, rng.normal(0, 3), rng.uniform(2, 18), rng.uniform(0, 6.3))
     if rng.uniform() < 0.4:
@@ -207,75 +238,9 @@ def yard(b: SceneBuilder) -> Scene:
         objects.fence(b, x, y, rng.uniform(-1.5, 1.5), rng.uniform(4, 18), rng.uniform(0.7, 2))
     roadside.horizon(b, 50.0)
     pose = Pose(
-        position=(0.0, 0.0, _height(b)),
+        position=(0.0, 0.0, camera_height(b)),
         yaw_deg=rng.normal(0, 22),
         pitch_deg=rng.normal(-5, 6),
         roll_deg=rng.normal(0, 2),
     )
     return b.build("yard", daylight.daylight(b, 8.0), pose)
-
-
-class _Terrain:
-    """Level ground with flat mounds, and how high it is."""
-
-    def __init__(self, b: SceneBuilder) -> None:
-        roadside.ground(b)
-        self.mounds: list[tuple[float, float, float, float, float]] = []
-        earth = finishes.soil(b)
-        for _ in range(int(b.rng.integers(6, 20))):
-            y = math.exp(b.rng.uniform(math.log(5), math.log(140)))
-            rx = y * b.rng.uniform(0.15, 0.7)
-            ry, rz = rx * b.rng.uniform(0.5, 1.5), rx * b.rng.uniform(0.03, 0.22)
-            x = b.rng.normal(0, 0.7) * y
-            if math.hypot(x / rx, y / ry) < 1.15:  # the camera would be inside
-                continue
-            self.mounds.append((x, y, rx, ry, rz))
-            b.ball((x, y, 0), (rx, ry, rz), earth if b.rng.uniform() < 0.7 else finishes.soil(b))
-
-    def height(self, x: float, y: float) -> float:
-        """Height (m) of the ground at a point."""
-        rise = (1 - ((x - cx) / rx) ** 2 - ((y - cy) / ry) ** 2 for cx, cy, rx, ry, _ in self.mounds)
-        heights = (m[4] * math.sqrt(r) for m, r in zip(self.mounds, rise, strict=True) if r > 0)
-        return max(heights, default=0.0)
-
-
-def offroad(b: SceneBuilder) -> Scene:
-    """Rough ground with mounds, a track, rocks, bushes, grass and trees."""
-    rng, terrain = b.rng, _Terrain(b)
-    if rng.uniform() < 0.4:
-        track = finishes.soil(b)
-        for x in (-0.8, 0.8):
-            b.box((x, 0, 0.0), (0.5, 300, 0.02), track)
-
-    def spot(near: float, far: float, spread: float) -> Place:
-        y = math.exp(rng.uniform(math.log(near), math.log(far)))
-        x = rng.normal(0, spread) * y
-        return Place(b=b, x=x, y=y, z=terrain.height(x, y) - 0.03, yaw=rng.uniform(0, 6.3))
-
-    for _ in range(int(rng.integers(6, 35))):
-        p, s = spot(1.5, 50, 0.6), math.exp(rng.uniform(math.log(0.06), math.log(1.0)))
-        p.ball((0, 0, 0), s * rng.uniform(0.4, 1.1, 3), finishes.concrete(b))
-    for _ in range(int(rng.integers(0, 12))):
-        nature.plant_any(spot(4, 80, 0.4), rng.uniform(2, 15), 18)
-    for _ in range(int(rng.integers(0, 14))):
-        nature.bush(spot(2, 40, 0.5), rng.uniform(0.2, 1.8), rng.uniform(0.3, 1.2), 5)
-    for _ in range(int(rng.integers(0, 12))):
-        nature.tuft(spot(1.2, 12, 0.5), rng.uniform(0.15, 0.9))
-    for _ in range(int(rng.integers(0, 3))):  # fallen logs
-        p, length = spot(2.5, 25, 0.5), rng.uniform(0.8, 5)
-        p.rod((0, 0, 0.15), (length, 0, 0.15), rng.uniform(0.06, 0.22), nature.bark(p))
-    if rng.uniform() < 0.2:
-        vehicles.car(spot(6, 30, 0.3))
-    if rng.uniform() < 0.25:
-        p = spot(3, 20, 0.3)
-        objects.person(b, p.x, p.y, p.yaw)
-    if rng.uniform() < 0.3:
-        objects.fence(b, rng.uniform(-8, 8), rng.uniform(3, 15), rng.uniform(-1.5, 1.5), 15, rng.uniform(0.9, 1.5))
-    roadside.horizon(b, 60.0)
-    pose = Pose(
-        position=(0.0, 0.0, _height(b)),
-        yaw_deg=rng.normal(0, 20),
-        pitch_deg=rng.normal(-5, 7),
-        roll_deg=rng.normal(0, 4),
-    )
-    return b.build("offroad", daylight.daylight(b), pose)

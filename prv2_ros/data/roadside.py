@@ -101,46 +101,46 @@ def power_line(b: SceneBuilder, x: float, height: float, step: float) -> None:
                 objects.wire(b, start, end, b.rng.uniform(0.3, 0.8), 0.015)
 
 
-def railing(b: SceneBuilder, x: float, y: float, length: float) -> None:
-    """Crash barrier or pedestrian railing along the road."""
+def railing(b: SceneBuilder, x: float, y: float, length: float, base: float = 0.0) -> None:
+    """Crash barrier or pedestrian railing along the road, on ground at the height `base` (m)."""
     m = finishes.metal(b)
     if b.rng.uniform() < 0.5:
-        b.box((x, y + length / 2, 0.6), (0.05, length, 0.3), m)
+        b.box((x, y + length / 2, base + 0.6), (0.05, length, 0.3), m)
         for k in range(min(30, int(length / 4))):
-            b.standing_box((x + 0.06, y + 4 * k, 0), (0.08, 0.08, 0.7), m)
+            b.standing_box((x + 0.06, y + 4 * k, base), (0.08, 0.08, 0.7), m)
         return
     for z in (0.15, 1.0):
-        b.box((x, y + length / 2, z), (0.04, length, 0.04), m)
+        b.box((x, y + length / 2, base + z), (0.04, length, 0.04), m)
     for k in range(min(60, int(length / 0.15))):
-        b.box((x, y + 0.15 * k, 0.57), (0.015, 0.015, 0.85), m)
+        b.box((x, y + 0.15 * k, base + 0.57), (0.015, 0.015, 0.85), m)
 
 
-def bollards(b: SceneBuilder, x: float, y: float, count: int) -> None:
-    """Posts of 90 cm along the kerb."""
+def bollards(b: SceneBuilder, x: float, y: float, count: int, base: float = 0.0) -> None:
+    """Posts of 90 cm along the kerb, on ground at the height `base` (m)."""
     m = finishes.dark(b, 0.2) if b.rng.uniform() < 0.5 else finishes.metal(b)
     for k in range(count):
-        b.upright((x, y + 1.5 * k, 0), 0.06, 0.9, m)
+        b.upright((x, y + 1.5 * k, base), 0.06, 0.9, m)
 
 
-def street_things(b: SceneBuilder, side: int, edge: float) -> None:
-    """Lamps, signs, lights, bins, bollards and railings at `edge` m from the middle."""
+def street_things(b: SceneBuilder, side: int, edge: float, base: float = 0.0) -> None:
+    """Lamps, signs, lights, bins, bollards and railings at `edge` m from the middle, on ground at the height `base`."""
     rng, m = b.rng, finishes.metal(b) if b.rng.uniform() < 0.6 else finishes.dark(b, 0.1)
     if rng.uniform() < 0.75:
         step, height, start = rng.uniform(12, 35), rng.uniform(4.5, 9), rng.uniform(0, 12)
         for k in range(5):
-            spot = Place(b=b, x=side * (edge + 0.4), y=start + step * k, yaw=0.0 if side < 0 else math.pi)
+            spot = Place(b=b, x=side * (edge + 0.4), y=start + step * k, z=base, yaw=0.0 if side < 0 else math.pi)
             lamp_post(spot, height, rng.uniform(0.8, 1.0) * 1.6, m)
     for _ in range(int(rng.integers(0, 5))):
         yaw = rng.normal(0, 0.15) + (math.pi if rng.uniform() < 0.25 else 0)
-        sign(Place(b=b, x=side * (edge + rng.uniform(0.3, 1.2)), y=math.exp(rng.uniform(1.4, 4)), yaw=yaw))
+        sign(Place(b=b, x=side * (edge + rng.uniform(0.3, 1.2)), y=math.exp(rng.uniform(1.4, 4)), z=base, yaw=yaw))
     if rng.uniform() < 0.3:
-        traffic_light(Place(b=b, x=side * (edge + 0.4), y=rng.uniform(6, 35)), m)
+        traffic_light(Place(b=b, x=side * (edge + 0.4), y=rng.uniform(6, 35), z=base), m)
     if rng.uniform() < 0.15:
-        bollards(b, side * (edge + 0.3), rng.uniform(3, 12), int(rng.integers(3, 10)))
+        bollards(b, side * (edge + 0.3), rng.uniform(3, 12), int(rng.integers(3, 10)), base)
     if rng.uniform() < 0.15:
-        railing(b, side * (edge + 0.2), rng.uniform(1, 15), rng.uniform(5, 30))
+        railing(b, side * (edge + 0.2), rng.uniform(1, 15), rng.uniform(5, 30), base)
     for _ in range(int(rng.integers(0, 3))):
-        spot = Place(b=b, x=side * (edge + rng.uniform(0.5, 2)), y=rng.uniform(3, 25))
+        spot = Place(b=b, x=side * (edge + rng.uniform(0.5, 2)), y=rng.uniform(3, 25), z=base)
         spot.box((0, 0, 0), (0.55, 0.6, rng.uniform(0.9, 1.2)), finishes.plastic(b))
 
 

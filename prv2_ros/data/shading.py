@@ -9,10 +9,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from prv2_ros.data import sky, textures
+from prv2_ros.data.occlusion import Surroundings
 from prv2_ros.data.raycast import Hits, Pinhole, rays
 from prv2_ros.data.scene import Lighting, Scene
 from prv2_ros.data.shadow import ShadowMap
@@ -23,13 +23,22 @@ _PIXELS_AT_ONCE_GPU = 1_048_576  # a GPU waits for the launches of small ones
 _SINGLE = ("repeat_m", "specular", "gloss", "emission", "grain")
 
 
-def shade(scene: Scene, hits: Hits, camera: Pinhole) -> Tensor:
-    """Linear RGB (H, W, 3) of a rendered view; rays that met nothing show the sky."""
+def shade(scene: Scene, hits: Hits, camera: Pinhole, whole: Surroundings | None = None) -> Tensor:
+    """Linear RGB (H, W, 3) of a rendered view; rays that met nothing show the sky.
+
+    Args:
+        scene: what is seen.
+        hits: what the view's rays met.
+        camera: of the view.
+        whole: surroundings in the picture that the view is a part of; None where it is a whole picture itself.
+
+    """
     device = hits.depth_HW.device
     rotation = torch.from_numpy(scene.pose.rotation()).float().to(device)
     direction = rotation.T @ rays(camera, device).view(-1, 3).T
     index, depth = hits.index_HW.flatten(), hits.depth_HW.flatten()
-    occlusion = _occlusion(hits.depth_HW).flatten()
+    whole = whole or Surroundings.of(hits.depth_HW, camera)
+    occlusion = whole.occlusion(hits.depth_HW, camera).flatten()
     eye = sky.vector(scene.pose.position, device)
     view = _View(scene=scene, eye=eye, f_px=camera.fx, surfaces=_Surfaces.of(scene, eye))
     some = torch.nonzero(index >= 0)[::5, 0]
@@ -178,21 +187,6 @@ def _mirrored(
     fresnel = 0.15 + 0.85 * (1 + cosine).clamp(0, 1) ** 4
     around = torch.lerp(below, above, (0.5 + 0.5 * mirrored[2]).clamp(0, 1))
     return strength * highlight + around * (fresnel * occlusion)
-
-
-def _occlusion(depth_HW: Tensor) -> Tensor:
-    """Screen-space ambient occlusion: darker where the surroundings stand nearer to the camera."""
-    near = torch.where(torch.isfinite(depth_HW), 1.0 / depth_HW.clamp(min=0.05), 0.0)[None, None]
-    dark = torch.zeros_like(near)
-    for share in (0.015, 0.05, 0.12):
-        # The mean over a window, taken on a grid coarse enough that the window is a few cells wide.
-        cell = max(1, round(share * depth_HW.shape[1] / 2))
-        small = F.avg_pool2d(near, cell, ceil_mode=True, count_include_pad=False)
-        small = F.avg_pool2d(small, 5, 1, 2, count_include_pad=False)
-        around = F.interpolate(small, near.shape[-2:], mode="bilinear")
-        # A much nearer neighbour is another object far in front, not a crevice: its part is bounded.
-        dark = dark + ((around / near.clamp(min=1e-6) - 1) * 4).clamp(0, 0.6)
-    return torch.exp(-0.7 * dark)[0, 0]
 
 
 def no_shadow_lighting(height_m: float = 50.0) -> Lighting:

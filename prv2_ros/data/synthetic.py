@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prv2_ros.data import close, halls, indoor, outdoor
+from prv2_ros.data import close, halls, indoor, offroad, outdoor
 from prv2_ros.data.builder import SceneBuilder
+from prv2_ros.data.frames import NEAREST_M
+from prv2_ros.data.occlusion import Surroundings
 from prv2_ros.data.raycast import Hits, Pinhole, Primitives, cast
 from prv2_ros.data.scene import Pose, Scene
 from prv2_ros.data.sensor import SensorEffects, expose
@@ -33,7 +35,7 @@ KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
     "street": (outdoor.street, 0.16),
     "road": (outdoor.road, 0.08),
     "yard": (outdoor.yard, 0.07),
-    "offroad": (outdoor.offroad, 0.04),
+    "offroad": (offroad.offroad, 0.04),
     "driving": (outdoor.driving, 0.0),
     "close": (close.close, 0.0),
 }
@@ -100,9 +102,14 @@ def scene_of(seed: int, kind: str | None = None) -> tuple[Scene, float]:
 
 
 def _shows_something(scene: Scene, fov_deg: float) -> bool:
-    """Tell a picture from a blank wall: several things in it, none of them most of it, and some depth."""
+    """Tell a picture from a blank wall: several things in it, none of them most of it, and some depth.
+
+    Nor may it show what is too near for the depth's code, which would be stored as farther than it is.
+    """
     camera = CameraModel.from_fov(*_PROBE_WH, fov_deg)
     hits = view(scene, _pinhole(camera))
+    if float(hits.depth_HW.min()) < NEAREST_M:
+        return False
     seen = hits.index_HW[hits.index_HW >= 0].bincount()
     depth = hits.depth_HW.clamp(max=100.0).flatten()
     low, high = torch.quantile(depth, torch.tensor([0.05, 0.95])).tolist()
@@ -159,17 +166,32 @@ def picture(
 
 
 def trace(
-    scene: Scene, camera: CameraModel, *, device: str | torch.device = "cpu"
+    scene: Scene, camera: CameraModel, *, device: str | torch.device = "cpu", whole: Surroundings | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Render one view before the sensor: linear radiance (H, W, 3) and depth (H, W) metres."""
+    """Render one view before the sensor: linear radiance (H, W, 3) and depth (H, W) metres.
+
+    Args:
+        scene: what is seen.
+        camera: what sees it.
+        device: where to render.
+        whole: `surroundings` of the picture that the view is a part of, where it is a part.
+
+    """
     place = torch.device(device)
     pinhole = _pinhole(camera)
     materials = {name: value.to(place) for name, value in scene.materials.items()}
     scene = replace(scene, primitives=_on(scene.primitives, place), materials=materials)
     with torch.inference_mode():
         hits = view(scene, pinhole)
-        linear = shade(scene, hits, replace(pinhole, k1=scene.lens_k1))
+        linear = shade(scene, hits, replace(pinhole, k1=scene.lens_k1), whole)
     return linear.float().cpu().numpy(), hits.depth_HW.cpu().numpy()
+
+
+def surroundings(
+    depth_m: NDArray[np.float32], camera: CameraModel, *, device: str | torch.device = "cpu"
+) -> Surroundings:
+    """What `trace` needs to know of a whole picture (H, W), at any resolution, to render a part of it alike."""
+    return Surroundings.of(torch.from_numpy(depth_m).to(device), _pinhole(camera))
 
 
 def _pinhole(camera: CameraModel) -> Pinhole:

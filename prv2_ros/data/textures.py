@@ -23,7 +23,7 @@ BRICKS, TILE_COUNT, CHECKER_COUNT = (12, 4), 4, 8
 
 
 def _spectral(rng: np.random.Generator, slope: float, stretch: float = 1.0) -> NDArray[np.float64]:
-    """Tileable noise with a power-law amplitude spectrum, ranked to an even histogram in [0, 1]."""
+    """Tileable noise with a power-law amplitude spectrum: normal about 0.5, deviation 0.22, clipped to [0, 1]."""
     fy, fx = np.meshgrid(np.fft.fftfreq(SIZE_PX), np.fft.fftfreq(SIZE_PX), indexing="ij")
     radius = np.hypot(fx * stretch, fy) + 1.0 / SIZE_PX
     spectrum = np.fft.fft2(rng.standard_normal((SIZE_PX, SIZE_PX))) * radius**-slope

@@ -201,15 +201,20 @@ def bag(p: Place) -> None:
     p.rod((-0.1, 0, 0.85 * s), (0.1, 0, 0.85 * s), 0.012, m)
 
 
-def target(p: Place) -> None:
-    """Calibration board on a stand or leaning: squares of 2 to 10 cm."""
+def target(p: Place, raised_m: float = 0.0) -> None:
+    """Calibration board with squares of 2 to 10 cm: it leans at the spot or hangs on a stand `raised_m` over it."""
     square = p.b.rng.choice([0.02, 0.03, 0.04, 0.06, 0.1])
     columns = int(p.b.rng.integers(5, 10))
     w, h = columns * square, max(3, columns - int(p.b.rng.integers(1, 4))) * square
     check = finishes.checker(p.b, square)
     tilt = p.b.rng.uniform(0, 0.5)
-    p.tilted((0, 0, h / 2 + square), (w + 2 * square, 0.01, h + 2 * square), tilt, finishes.white(p.b, 0.0))
-    p.tilted((0, -0.008, h / 2 + square), (w, 0.006, h), tilt, check)
+    middle = raised_m + h / 2 + square
+    p.tilted((0, 0, middle), (w + 2 * square, 0.01, h + 2 * square), tilt, finishes.white(p.b, 0.0))
+    p.tilted((0, -0.008, middle), (w, 0.006, h), tilt, check)
+    if raised_m:
+        m = finishes.metal(p.b)
+        p.upright((0, 0.015, 0), 0.012, middle, m)  # ends on the back: below its middle the board is in front of it
+        p.upright((0, 0.015, 0), 0.14, 0.02, m)
 
 
 SMALL: tuple[Callable[[Place], None], ...] = (

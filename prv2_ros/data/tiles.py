@@ -11,8 +11,9 @@ import torch
 
 from prv2_ros.data.frames import Frame, read_frame, write_frame
 from prv2_ros.data.raycast import Pinhole
+from prv2_ros.data.scene import Scene
 from prv2_ros.data.sensor import SensorEffects, expose, meter
-from prv2_ros.data.synthetic import scene_of, trace, view
+from prv2_ros.data.synthetic import scene_of, surroundings, trace, view
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
@@ -78,6 +79,7 @@ def render(
     scale = drawn if scale is None else scale
     shrunk = _shrunk(effects, scale)
     linear, depth_m = trace(scene, camera, device=device)
+    around = surroundings(depth_m, camera, device=device)
     metered = meter(linear, shrunk)
     image = expose(linear, shrunk, rng, metered)
     overview = Frame(name=f"{seed:08d}", image=image, depth_m=depth_m, camera=camera, kind=scene.kind)
@@ -86,7 +88,7 @@ def render(
     for k in range(count):
         x, y = _random_corner(whole, rng) if anywhere else _busy_corner(scene, whole, rng)
         cut = whole.cropped(x, y, TILE_PX, TILE_PX)
-        linear, depth_m = trace(scene, cut, device=device)
+        linear, depth_m = trace(scene, cut, device=device, whole=around)
         # The overview's exposure: a tile is a part of that picture, as dark or bright as it happens to be there.
         image = expose(linear, replace(effects, vignette=0.0), rng, metered)
         tiles.append(Frame(name=f"{seed:08d}-{k}", image=image, depth_m=depth_m, camera=cut, kind=scene.kind))
@@ -112,7 +114,7 @@ def _random_corner(whole: CameraModel, rng: np.random.Generator) -> tuple[int, i
     return x, y
 
 
-def _busy_corner(scene: object, whole: CameraModel, rng: np.random.Generator) -> tuple[int, int]:
+def _busy_corner(scene: Scene, whole: CameraModel, rng: np.random.Generator) -> tuple[int, int]:
     """Top left pixel of the one of four random tiles with the most depth edges, judged on a few rays."""
     best, corner = -1.0, (0, 0)
     for _ in range(4):
@@ -120,7 +122,7 @@ def _busy_corner(scene: object, whole: CameraModel, rng: np.random.Generator) ->
         small = whole.cropped(x, y, TILE_PX, TILE_PX).resized(32, 32)
         pinhole = Pinhole(width=32, height=32, fx=small.fx, fy=small.fy, cx=small.cx, cy=small.cy)
         with torch.inference_mode():
-            depth = view(scene, pinhole).depth_HW.clamp(max=1000.0).log()  # type: ignore[arg-type]
+            depth = view(scene, pinhole).depth_HW.clamp(max=1000.0).log()
         steps = (depth.diff(dim=0).abs() > 0.1).sum() + (depth.diff(dim=1).abs() > 0.1).sum()
         if float(steps) > best:
             best, corner = float(steps), (x, y)

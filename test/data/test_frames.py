@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prv2_ros.data.frames import Frame, decode_depth, encode_depth, list_frames, read_frame, write_frame
-from prv2_ros.errors import InputError
+from prv2_ros.errors import InputError, StorageError
 from prv2_ros.geometry.camera import CameraModel
 
 
@@ -41,6 +42,17 @@ def test_frame_survives_the_folder(tmp_path: Path) -> None:
     assert np.abs(back.image.astype(int) - frame.image).mean() < 4
     assert (back.camera, back.kind, back.name) == (frame.camera, "room", "00000007")
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")], "temporary files left behind"
+
+
+def test_a_frame_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # a write beyond it fails as one on a full disk does
+    try:
+        with pytest.raises(StorageError, match=r"00000007\.jpg cannot be written: the disk is full"):
+            write_frame(tmp_path, _frame())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_folder_and_files_are_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from prv2_ros.data import raycast, shading, synthetic
 from prv2_ros.data.builder import SceneBuilder
+from prv2_ros.data.frames import NEAREST_M
 from prv2_ros.data.raycast import Pinhole
 from prv2_ros.data.scene import Material, Pose, Scene
 from prv2_ros.data.shading import no_shadow_lighting
@@ -98,7 +99,7 @@ def test_drive_passes_through_nothing(seed: int) -> None:
 
 def test_a_drives_depth_is_that_of_its_cameras_rays() -> None:
     """The road is as flat as it is only along the rays of camera_info: the lens that the seed draws is left out."""
-    seed = 31
+    seed = 158
     assert synthetic.scene_of(seed, "street")[0].lens_k1 < -0.009
     frame = next(synthetic.drive(seed, 1, 160, 120))
     up = Pose(position=(0, 0, 1.5), pitch_deg=-1.0).rotation()[:, 2]  # of the first frame
@@ -192,3 +193,8 @@ def test_a_picture_does_not_depend_on_how_much_is_rendered_at_once(monkeypatch: 
     large = synthetic.render(5, 160, 96)
     np.testing.assert_array_equal(small.depth_m, large.depth_m)
     assert np.abs(small.image.astype(int) - large.image).max() <= 2
+
+
+def test_nothing_is_nearer_than_the_depths_code_reaches() -> None:
+    nearest = [float(synthetic.render(seed, 64, 40, kind="close").depth_m.min()) for seed in range(60)]
+    assert min(nearest) >= NEAREST_M

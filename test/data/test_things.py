@@ -68,3 +68,21 @@ def test_a_calibration_board_has_squares_of_a_known_size() -> None:
     squares = np.linalg.norm(np.reshape(b.linears[1], (3, 3)), axis=0)[[0, 2]] * 2 / (b.materials[1].repeat_m / 8)
     np.testing.assert_allclose(squares, np.rint(squares), atol=1e-6)
     assert (squares >= 3).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_raised_calibration_board_stands_on_the_floor(seed: int) -> None:
+    b = SceneBuilder(np.random.default_rng(seed))
+    things.target(Place(b=b, x=1, y=2, z=0.5, yaw=0.7), 0.8)
+    board, _, rod, foot = (
+        (np.array(c), np.reshape(axes, (3, 3))) for c, axes in zip(b.centres, b.linears, strict=True)
+    )
+    assert board[0][2] - np.abs(board[1][2]).sum() > 1.2, "it hangs free"
+    for centre, axes in (rod, foot):
+        assert centre[2] - abs(axes[2, 2]) == pytest.approx(0.5), "the stand begins on the floor"
+    back = board[1] / np.linalg.norm(board[1], axis=0)
+    end = back.T @ (rod[0] + rod[1][:, 2] - board[0])
+    assert abs(end[0]) < 0.01
+    assert 0 < end[1] < 0.02, "the rod ends on the board's back"
+    start = back.T @ (foot[0] - board[0])
+    assert start[1] > 0, "and stands behind it"

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from prv2_ros.data.bags import write_bag
+from prv2_ros.data.synthetic import drive
+from prv2_ros.messages.bags import Bag
+from prv2_ros.messages.depth_images import depth_in_metres
+
+
+def test_bags_have_the_metadata_that_humble_reads_and_are_read_back(tmp_path: Path) -> None:
+    frames = list(drive(3, 2, 48, 32))
+    assert write_bag(tmp_path / "drive", frames) == 2
+    told = yaml.safe_load((tmp_path / "drive" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert told["version"] == 8
+    topics = [topic["topic_metadata"] for topic in told["topics_with_message_count"]]
+    assert len(topics) == 4
+    assert all(isinstance(topic["offered_qos_profiles"], str) for topic in topics)
+    assert told["relative_file_paths"] == ["drive.mcap"]
+    for path in (tmp_path / "drive", tmp_path / "drive" / "drive.mcap"):  # what the metadata say, and without them
+        with Bag(path) as bag:
+            read = [depth_in_metres(bag.message(raw)) for raw in bag.messages(["/camera/depth/image_rect"])]
+        np.testing.assert_array_equal(read, [frame.depth_m for frame in frames])
