@@ -15,7 +15,6 @@ import argparse
 import importlib
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from prv2_ros.data.frames import HELD_ASIDE_SEEDS
 from prv2_ros.errors import InputError, Prv2Error
 from prv2_ros.evaluation import frames
 from prv2_ros.evaluation.calibration import Counts, calibrate, calibration_counts, merge_counts
@@ -32,10 +32,8 @@ from prv2_ros.evaluation.ceiling import with_perfect_edges
 from prv2_ros.evaluation.floors import floors
 from prv2_ros.evaluation.frames import TruthFrame, is_dense
 from prv2_ros.evaluation.report import Depths, markdown, score_constant, score_truth, summarise
+from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
-
-FIRST_HELD_ASIDE_SEED = 9_000_000
-"""Training draws its seeds below this number; from here on scenes are for measuring."""
 
 SETS = ("motorcycle", "synthetic", "lenses")
 
@@ -84,7 +82,7 @@ def synthetic_frames(count: int, width: int, height: int) -> Iterator[TruthFrame
     """Scenes of held-aside seeds at the given size (px)."""
     from prv2_ros.data.synthetic import render
 
-    for seed in range(FIRST_HELD_ASIDE_SEED, FIRST_HELD_ASIDE_SEED + count):
+    for seed in HELD_ASIDE_SEEDS[:count]:
         frame = render(seed, width, height)
         yield TruthFrame(name=str(seed), kind=frame.kind, image=frame.image, truth_m=frame.depth_m, camera=frame.camera)
 
@@ -137,8 +135,7 @@ def two_lens_check(predict: Predictor, count: int, progress: tqdm[Any] | None = 
     from prv2_ros.data.synthetic import render
 
     rows: list[dict[str, Any]] = []
-    first_seed = FIRST_HELD_ASIDE_SEED + 1000
-    for seed in range(first_seed, first_seed + 4 * count):
+    for seed in HELD_ASIDE_SEEDS[1000 : 1000 + 4 * count]:
         truth_m, depths_m = [], []
         for f_px in LENS_FOCAL_LENGTHS_PX:
             frame = render(seed, *LENS_SIZE_PX, f_px=f_px)
@@ -225,9 +222,8 @@ def _plain(value: Any) -> Any:
 def write_whole(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    with whole_file(path) as file:
+        file.write(text.encode())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -235,12 +231,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         report = build_report(options)
-    except Prv2Error as error:
+        table = markdown(report)
+        write_whole(options.output / "accuracy.json", json.dumps(_plain(report), indent=1) + "\n")
+        write_whole(options.output / "accuracy.md", table)
+    except (OSError, Prv2Error) as error:
         print(f"accuracy: {error}", file=sys.stderr)
         return 1
-    table = markdown(report)
-    write_whole(options.output / "accuracy.json", json.dumps(_plain(report), indent=1) + "\n")
-    write_whole(options.output / "accuracy.md", table)
     print(table)
     return 0
 

@@ -8,12 +8,37 @@ Everything else is the second model's. Two stages of one run, averaged, do bette
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.network.checkpoint import fill_strictly, load_model, save_model
+from prv2_ros.network.model import DepthModel
 
 
-def main() -> int:
+def average(first: str, second: str, part_name: str, share: float) -> DepthModel:
+    """Second model with a part that is the mean of both models' parts, the first one's at weight `share`.
+
+    Raises:
+        ConfigError: a share outside 0 to 1.
+        WeightsError: a model that cannot be loaded, or parts of two architectures.
+
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share {share}: give 0 (all of the second model) to 1 (all of the first)")
+    model = load_model(second)
+    part, other = getattr(model, part_name), getattr(load_model(first), part_name).state_dict()
+    own = {name: value.clone() for name, value in part.state_dict().items()}
+    fill_strictly(part, other, f"{part_name} of {first}")  # refuses another architecture
+    mean = {
+        name: share * other[name] + (1 - share) * value if value.is_floating_point() else value
+        for name, value in own.items()
+    }
+    fill_strictly(part, mean, f"mean of {first} and {second}")
+    return model
+
+
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first")
     parser.add_argument("second")
@@ -21,16 +46,13 @@ def main() -> int:
     parser.add_argument("--name", default="model")
     parser.add_argument("--part", choices=("coarse", "refiner"), default="coarse")
     parser.add_argument("--share", type=float, default=0.5, help="weight of the first model (default: 0.5)")
-    arguments = parser.parse_args()
-    model = load_model(arguments.second)
-    part = getattr(model, arguments.part)
-    first, second = getattr(load_model(arguments.first), arguments.part).state_dict(), part.state_dict()
-    mean = {
-        name: (arguments.share * first[name] + (1 - arguments.share) * value if value.is_floating_point() else value)
-        for name, value in second.items()
-    }
-    fill_strictly(part, mean, f"mean of {arguments.first} and {arguments.second}")
-    print(save_model(model, arguments.output, arguments.name))
+    arguments = parser.parse_args(argv)
+    try:
+        model = average(arguments.first, arguments.second, arguments.part, arguments.share)
+        print(save_model(model, arguments.output, arguments.name))
+    except (OSError, Prv2Error) as error:
+        print(f"average_models: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -12,7 +12,8 @@ import blender_vehicles as vehicles
 import numpy as np
 from blender_materials import add_lamp
 from blender_parts import Builder, colour
-from blender_scenes import Layout, Point, around, ceiling_lamps, furnish, hull, openings, spread, wall_slots
+from blender_scenes import around, ceiling_lamps, furnish, hull, openings, spread, wall_slots
+from scene_layout import Layout, Point
 
 
 def _bay(b: Builder) -> None:
@@ -31,20 +32,7 @@ def _bay(b: Builder) -> None:
         with b.at(0, -0.25 * 2.4):
             decor.ladder(b, 2.3)
     elif pick == 4:
-        for k in range(r.randrange(3, 9)):
-            s = r.uniform(0.25, 0.6)
-            b.box(
-                r.uniform(-0.7, 0.7),
-                -r.uniform(0.3, 0.9),
-                0.4 * (k // 4),
-                s,
-                s,
-                s * r.uniform(0.5, 1),
-                r.choice(["wood", "paper", "plastic", "metal"]),
-                colour(r, 0.4),
-                r.gauss(0, 0.3),
-                0.01,
-            )
+        indoor.pile(b, r.randrange(3, 9))
     elif pick == 5:
         with b.at(0, -0.35):
             indoor.cabinet(b, r.uniform(0.6, 1), 0.5, r.uniform(0.8, 1.9), r.randrange(3, 7))

@@ -8,76 +8,103 @@ import numpy as np
 from blender_decor import cloth
 from blender_parts import HARD, Builder, colour, vary
 
+Tint = tuple[float, float, float]
 
-def _more_clutter(b: Builder, size: float, mat: str, t: tuple[float, float, float], pick: int) -> None:
+
+def _cup(b: Builder, size: float, mat: str, t: Tint) -> None:
+    h, w = size * 0.9, size * 0.4
+    b.lathe([(0, 0), (w * b.rng.uniform(0.6, 1), 0), (w, h), (w * 0.9, h), (w * 0.75, h * 0.1), (0, h * 0.1)], mat, t)
+    a = np.linspace(-1.3, 1.3, 9)
+    handle = np.stack([w * 0.9 + 0.35 * h * np.cos(a), 0 * a, h * 0.5 + 0.32 * h * np.sin(a)], 1)
+    b.tube(handle, size * 0.05, mat, t, 6)
+
+
+def _bottle(b: Builder, size: float, mat: str, t: Tint) -> None:
+    w, high = size * 0.22, size / 1.07
+    outline = ((0, 0), (1, 0), (1, 0.6), (0.8, 0.7), (0.35, 0.8), (0.35, 1), (0, 1))
+    b.lathe([(w * radius, high * height) for radius, height in outline], mat, t)
+    b.cylinder(0, 0, high, w * 0.4, size - high, "plastic", colour(b.rng))
+    b.lathe([(w * 1.01, high * 0.2), (w * 1.01, high * 0.5)], "paper", colour(b.rng))
+
+
+def _vase(b: Builder, size: float, mat: str, t: Tint) -> None:
+    """Turned vase or bowl."""
+    knots = [(max(0.08, b.rng.uniform(0.15, 0.6)) * size, size * k / 5) for k in range(6)]
+    b.lathe([(0, 0), *knots, *[(q[0] * 0.88, q[1]) for q in knots[:0:-1]]], mat, t, 24)
+
+
+def _books(b: Builder, size: float, mat: str, t: Tint) -> None:
+    """Pile of books or printed boxes, in colours of their own."""
     r = b.rng
-    if pick == 6:
-        a = np.linspace(0, 2 * np.pi, 13)[:-1]
-        with b.at(0, 0, size * 0.12, r.uniform(0, 6), r.choice([0, r.uniform(0, 1.2)])):
-            b.lathe(
-                [(size * (0.4 + 0.12 * math.cos(q)), size * 0.12 * math.sin(q)) for q in a], mat, t, 24, closed=True
-            )
-    elif pick == 7:
-        wide = size * r.uniform(0.5, 1)
-        b.box(0, 0, 0, size, wide, size * r.uniform(0.3, 1), mat, t, 0, size * r.choice([0.02, 0.1, 0.3]))
-        b.box(0, -wide / 2, size * 0.08, size * 0.6, 0.006, size * 0.18, "art", (1, 1, 1))
-    else:
-        p = np.cumsum(b.gen.normal(0, size * 0.22, (14, 3)), 0) * (1, 1, 0.0) + (0, 0, size * 0.03)
-        b.tube(p, size * 0.025, "rubber", t, 6)
+    for k in range(r.randrange(1, 7)):
+        w, d = size * r.uniform(0.7, 1), size * r.uniform(0.5, 0.75)
+        cover, tint = r.choice(["paper", "art", "plastic"]), colour(r, 0.5)
+        b.box(0, 0, k * size * 0.13, w, d, size * 0.12, cover, tint, r.gauss(0, 0.15), 0.003)
+
+
+def _lump(b: Builder, size: float, mat: str, t: Tint) -> None:
+    r = b.rng
+    b.blob(0, 0, 0, size, size * r.uniform(0.6, 1), size * r.uniform(0.5, 1.1), mat, t, r.uniform(0.02, 0.3))
+
+
+def _drum(b: Builder, size: float, mat: str, t: Tint) -> None:
+    r = b.rng
+    wide, high = size * r.uniform(0.2, 0.5), size * r.uniform(0.3, 1.1)
+    b.cylinder(0, 0, 0, wide, high, mat, t, top=None if r.random() < 0.6 else size * r.uniform(0.1, 0.5))
+
+
+def _ring(b: Builder, size: float, mat: str, t: Tint) -> None:
+    a = np.linspace(0, 2 * np.pi, 13)[:-1]
+    section = [(size * (0.4 + 0.12 * math.cos(q)), size * 0.12 * math.sin(q)) for q in a]
+    with b.at(0, 0, size * 0.12, b.rng.uniform(0, 6), b.rng.choice([0, b.rng.uniform(0, 1.2)])):
+        b.lathe(section, mat, t, 24, closed=True)
+
+
+def _carton(b: Builder, size: float, mat: str, t: Tint) -> None:
+    """Box with a label."""
+    r = b.rng
+    wide = size * r.uniform(0.5, 1)
+    b.box(0, 0, 0, size, wide, size * r.uniform(0.3, 1), mat, t, 0, size * r.choice([0.02, 0.1, 0.3]))
+    b.box(0, -wide / 2, size * 0.08, size * 0.6, 0.006, size * 0.18, "art", (1, 1, 1))
+
+
+def _cord(b: Builder, size: float, mat: str, t: Tint) -> None:
+    p = np.cumsum(b.gen.normal(0, size * 0.22, (14, 3)), 0) * (1, 1, 0.0) + (0, 0, size * 0.03)
+    b.tube(p, size * 0.025, "rubber", t, 6)
+
+
+CLUTTER = (
+    (_cup, 0.08, 0.12),
+    (_bottle, 0.2, 0.33),
+    (_vase, 0.08, 0.5),
+    (_books, 0.17, 0.3),
+    *((shape, 0.0, math.inf) for shape in (_lump, _drum, _ring, _carton, _cord)),
+)
+"""What lies about, with the least and most size (m): a network learns metric scale from what has a name."""
 
 
 def clutter(b: Builder, size: float) -> None:
-    """One small thing of about `size` metres."""
+    """One small thing of about `size` metres, or its true size where that is known."""
     if b.model(0.65, "small", "", (size / 1.6, size * 1.6)):
         return
     r, t = b.rng, colour(b.rng, 0.55)
     mat = r.choice(["plastic", "plastic2", "metal", "paint", "paper", "wood", "fabric", "glass", "art"])
-    pick = r.randrange(9)
-    if pick == 0:  # cup with a handle
-        h, w = size * 0.9, size * 0.4
-        b.lathe([(0, 0), (w * r.uniform(0.6, 1), 0), (w, h), (w * 0.9, h), (w * 0.75, h * 0.1), (0, h * 0.1)], mat, t)
-        a = np.linspace(-1.3, 1.3, 9)
-        b.tube(
-            np.stack([w * 0.9 + 0.35 * h * np.cos(a), 0 * a, h * 0.5 + 0.32 * h * np.sin(a)], 1), size * 0.05, mat, t, 6
-        )
-    elif pick == 1:  # bottle
-        w = size * 0.22
-        outline = ((0, 0), (1, 0), (1, 0.6), (0.8, 0.7), (0.35, 0.8), (0.35, 1), (0, 1))
-        b.lathe([(w * radius, size * height) for radius, height in outline], mat, t)
-        b.cylinder(0, 0, size, w * 0.4, size * 0.07, "plastic", colour(r))
-        b.lathe([(w * 1.01, size * 0.2), (w * 1.01, size * 0.5)], "paper", colour(r))
-    elif pick == 2:  # turned vase or bowl
-        knots = [(max(0.08, r.uniform(0.15, 0.6)) * size, size * k / 5) for k in range(6)]
-        b.lathe([(0, 0), *knots, *[(q[0] * 0.88, q[1]) for q in knots[:0:-1]]], mat, t, 24)
-    elif pick == 3:
-        for k in range(r.randrange(1, 7)):
-            b.box(
-                0,
-                0,
-                k * size * 0.13,
-                size * r.uniform(0.7, 1),
-                size * r.uniform(0.5, 0.75),
-                size * 0.12,
-                r.choice(["paper", "art", "plastic"]),
-                colour(r, 0.5),
-                r.gauss(0, 0.15),
-                0.003,
-            )
-    elif pick == 4:
-        b.blob(0, 0, 0, size, size * r.uniform(0.6, 1), size * r.uniform(0.5, 1.1), mat, t, r.uniform(0.02, 0.3))
-    elif pick == 5:
-        b.cylinder(
-            0,
-            0,
-            0,
-            size * r.uniform(0.2, 0.5),
-            size * r.uniform(0.3, 1.1),
-            mat,
-            t,
-            top=None if r.random() < 0.6 else size * r.uniform(0.1, 0.5),
-        )
-    else:
-        _more_clutter(b, size, mat, t, pick)
+    make, least, most = r.choice(CLUTTER)
+    make(b, min(max(size, least), most), mat, t)
+
+
+def pile(b: Builder, count: int) -> None:
+    """Boxes and crates before a wall: four on the floor, each further one on the lowest stack."""
+    r = b.rng
+    stacks: list[list[float]] = []  # x, y, height
+    for _ in range(count):
+        s, x, y = r.uniform(0.25, 0.6), r.uniform(-0.7, 0.7), -r.uniform(0.3, 0.9)
+        if len(stacks) < 4:
+            stacks.append([x, y, 0.0])
+        stack, high = min(stacks, key=lambda stack: stack[2]), s * r.uniform(0.5, 1)
+        mat, tint = r.choice(["wood", "paper", "plastic", "metal"]), colour(r, 0.4)
+        b.box(*stack, s, s, high, mat, tint, r.gauss(0, 0.3), 0.01)
+        stack[2] += high
 
 
 def scatter(b: Builder, w: float, d: float, z: float, count: int, small: float, large: float) -> None:

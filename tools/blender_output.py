@@ -1,19 +1,14 @@
-"""From a finished render to the three files of a frame."""
+"""From a finished render to a picture and its depth."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import random
 from pathlib import Path
 
 import bpy
-import cv2
 import numpy as np
-
-FAR_M = 500.0
-LOG_STEP = math.log(1.00018)
+from frame_files import read_picture
 
 
 def read_exr(path: Path, width: int, height: int) -> np.ndarray:
@@ -35,24 +30,6 @@ def expose(linear: np.ndarray, rng: random.Random) -> None:
     view.exposure = max(-9.0, min(9.0, math.log2(aim / level) + rng.gauss(0, 0.55)))
 
 
-def encode(depth: np.ndarray) -> np.ndarray:
-    """Logarithmic uint16 code, 0 for sky."""
-    valid = (depth > 0.02) & (depth < FAR_M)
-    code = np.round(np.log(np.clip(depth, 0.1, None) / 0.1) / LOG_STEP)
-    return np.where(valid, np.clip(code, 1, 65535), 0).astype(np.uint16)
-
-
-def write(out: Path, name: str, image: np.ndarray, depth: np.ndarray, meta: dict[str, object]) -> None:
-    """Writes the three files whole; the picture last, so that it marks a finished frame."""
-    packed = cv2.imencode(".png", encode(depth), [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].tobytes()
-    quality = 75 + int(name.partition("-")[0]) * 7919 % 21
-    photo = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    for suffix, content in (("_depth.png", packed), (".json", json.dumps(meta).encode()), (".jpg", photo)):
-        part = out / f".{name}{suffix}.part"
-        part.write_bytes(content)
-        os.replace(part, out / f"{name}{suffix}")
-
-
 def shoot(folder: Path, width: int, height: int, rng: random.Random | None) -> tuple[np.ndarray, np.ndarray]:
     """Renders; BGR picture and depth (m), both (height, width). Without `rng` the exposure stays as it was."""
     bpy.ops.render.render()
@@ -63,4 +40,4 @@ def shoot(folder: Path, width: int, height: int, rng: random.Random | None) -> t
     shown = folder / "shown.png"
     bpy.context.scene.render.image_settings.file_format = "PNG"
     bpy.data.images["Render Result"].save_render(str(shown))
-    return cv2.imread(str(shown)), depth
+    return read_picture(shown), depth

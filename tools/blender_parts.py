@@ -1,4 +1,4 @@
-"""Mesh primitives for the frame renderer: everything of one scene is gathered into a single Blender mesh.
+"""Mesh primitives for the frame renderer: everything of one scene is gathered into a single mesh, without Blender.
 
 Coordinates are metres, z up. A part is added in the current local frame of the `Builder`; box-projected texture
 coordinates (in metres) and a per-part colour are stored per face corner so that few materials serve many parts.
@@ -12,7 +12,6 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 
-import bpy
 import numpy as np
 from model_catalogue import Catalogue, Model
 
@@ -36,7 +35,7 @@ def vary(rng: random.Random, tint: Sequence[float], amount: float = 0.15) -> tup
 
 
 class Builder:
-    """Collects parts and turns them into one object, and ready-made models where it has a catalogue of them."""
+    """Collects the parts of one mesh, and ready-made models where it has a catalogue of them."""
 
     def __init__(self, seed: int, models: Catalogue | None = None) -> None:
         self.models = models
@@ -90,35 +89,17 @@ class Builder:
         self._store["co"].append(v @ self._matrix[:3, :3].T + self._matrix[:3, 3])
         self._count += len(v)
 
-    def finish(self, materials: dict[str, bpy.types.Material]) -> bpy.types.Object:
-        """Creates the object, with the materials by key."""
-        data = {k: np.concatenate(v) for k, v in self._store.items()}
-        mesh = bpy.data.meshes.new("scene")
-        mesh.vertices.add(len(data["co"]))
-        mesh.vertices.foreach_set("co", data["co"].astype(np.float32).ravel())
-        mesh.loops.add(len(data["loop"]))
-        mesh.loops.foreach_set("vertex_index", data["loop"].astype(np.int32))
-        mesh.polygons.add(len(data["total"]))
-        start = np.concatenate([[0], np.cumsum(data["total"])[:-1]])
-        mesh.polygons.foreach_set("loop_start", start.astype(np.int32))
-        mesh.polygons.foreach_set("loop_total", data["total"].astype(np.int32))
-        mesh.polygons.foreach_set("material_index", data["mat"].astype(np.int32))
-        mesh.polygons.foreach_set("use_smooth", data["smooth"].astype(bool))
-        mesh.uv_layers.new(name="metres").data.foreach_set("uv", data["uv"].astype(np.float32).ravel())
-        layer = mesh.color_attributes.new("tint", "FLOAT_COLOR", "CORNER")
-        layer.data.foreach_set("color", data["tint"].astype(np.float32).ravel())
-        for key in self._materials:
-            mesh.materials.append(materials[key])
-        mesh.update()
-        obj = bpy.data.objects.new("scene", mesh)
-        bpy.context.scene.collection.objects.link(obj)
-        return obj
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All parts as one mesh: vertices, loops and what belongs to each face or face corner."""
+        return {key: np.concatenate(pieces) for key, pieces in self._store.items()}
 
     def model(self, chance: float, group: str, *choice: str | tuple[float, float], wall: bool = False) -> Model | None:
         """Places a ready-made model with a chance, where there are any; `wall`: its back on y = 0, where it hangs."""
         if self.models is None or self.rng.random() >= chance:
             return None
         chosen = self.models.pick(self.rng, group, *choice)
+        if chosen is None:
+            return None
         with self.at(0, -chosen.size[1] / 2 - 0.005 if wall else 0, chosen.elevation if wall else 0):
             self.placed.append((chosen, self._matrix))
         return chosen

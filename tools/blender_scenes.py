@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import blender_decor as decor
 import blender_objects as indoor
 import blender_outdoor as outdoor
 from blender_materials import add_lamp
 from blender_parts import Builder, colour, vary
+from scene_layout import Layout, Point
 
-Point = tuple[float, float, float]
 # Ready-made models for a thing at a wall: their group, and a pattern of names
 MODELS = {
     "bed": ("back", r"\bbed|futon"),
@@ -32,28 +31,13 @@ MODELS = {
 }
 
 
-@dataclass(kw_only=True)
-class Layout:
-    """Camera choices of a scene: `shot` draws (eye, target).
-
-    `sky` is the strength of the sky, `near` the least median depth (m), `lens` the range of horizontal
-    fields of view (deg).
-    """
-
-    shot: Callable[[random.Random], tuple[Point, Point]]
-    sky: float
-    near: float = 1.2
-    lens: tuple[float, float] = (30, 110)
-    skip_bare: float = 0.9
-    """Chance that a view of nothing but a wall is drawn anew."""
-
-    lamps: list = field(default_factory=list)
-
-
 def hull(
     b: Builder, w: float, d: float, h: float, opening: str, mats: tuple[str, str, str] = ("wall", "floor", "wall2")
 ) -> None:
-    """Room over x in -w/2..w/2, y in 0..d; `opening`: none, window or door in the x = w/2 and y = d walls."""
+    """Room over x in -w/2..w/2, y in 0..d, with a door now and then in the y = 0 and y = d walls.
+
+    `opening`: "window" for a wide window in the x = w/2 wall and a tree before it, "none" for a plain wall.
+    """
     r, t = b.rng, colour(b.rng, 0.45, 0.3, 0.9)
     if b.models and r.random() < 0.45:  # bright and bare, as most walls are; what a network may take for the sky
         mats, t = ("plain", mats[1], "plain"), (r.uniform(0.55, 0.9),) * 3

@@ -9,7 +9,13 @@ import blender_outdoor as outdoor
 import blender_vehicles as vehicles
 import numpy as np
 from blender_parts import Builder, colour
-from blender_scenes import Layout, Point
+from scene_layout import Layout, Point
+
+GROUND_M, PAVEMENT_M = -0.005, 0.1
+"""Heights beside the road, whose surface is z = 0."""
+
+PAVEMENT_REACH_M = 0.1
+"""How far pavements reach over what is taken for their edge: so much of them lies under the kerb."""
 
 
 def _markings(b: Builder, half: float, far: float) -> None:
@@ -48,48 +54,25 @@ def _wires(b: Builder, half: float, far: float) -> None:
             )
 
 
+def _pavement(b: Builder, side: int, half: float, walk: float, far: float) -> None:
+    r, y, base = b.rng, far / 2, -0.1
+    b.box(side * (half + 0.08), y, base, 0.16, far * 3, 0.22, "concrete2", colour(r, 0.05, 0.3, 0.6), soft=0.02)
+    x, paved = side * (half + walk / 2 + PAVEMENT_REACH_M), r.choice(["concrete", "brick2", "floor"])
+    b.box(x, y, base, walk, far * 3, PAVEMENT_M - base, paved, colour(r, 0.1, 0.2, 0.6), soft=0)
+
+
 def street(b: Builder) -> Layout:
     """Road along y with traffic, parked rows, pavements, houses, poles, trees and people; x = 0 is the middle."""
     r = b.rng
     half, walk, far = r.uniform(3, 6.5), r.uniform(1.2, 4), r.choice([80, 120, 160])
     style = r.choice(["town", "suburb", "country", "town"])
-    b.box(
-        0,
-        far / 2,
-        -0.12,
-        500,
-        far * 4,
-        0.02,
-        r.choice(["grass", "soil"]) if style != "town" else "concrete",
-        colour(r, 0.3, 0.1, 0.4),
-        soft=0,
-    )
+    soil = r.choice(["grass", "soil"]) if style != "town" else "concrete"
+    b.box(0, far / 2, GROUND_M - 0.1, 500, far * 4, 0.1, soil, colour(r, 0.3, 0.1, 0.4), soft=0)
     b.box(0, far / 2, -0.1, 2 * half, far * 3, 0.1, "asphalt", (0.12 * math.exp(r.gauss(0, 0.5)),) * 3, soft=0)
     _markings(b, half, far)
     for side in (-1, 1):
         if style != "country":
-            b.box(
-                side * (half + 0.08),
-                far / 2,
-                -0.1,
-                0.16,
-                far * 3,
-                0.22,
-                "concrete2",
-                colour(r, 0.05, 0.3, 0.6),
-                soft=0.02,
-            )
-            b.box(
-                side * (half + walk / 2 + 0.1),
-                far / 2,
-                -0.1,
-                walk,
-                far * 3,
-                0.2,
-                r.choice(["concrete", "brick2", "floor"]),
-                colour(r, 0.1, 0.2, 0.6),
-                soft=0,
-            )
+            _pavement(b, side, half, walk, far)
         _roadside(b, side, half, walk if style != "country" else 1.0, far, style)
     _traffic(b, half, far)
     _wires(b, half, far)
@@ -104,6 +87,7 @@ def street(b: Builder) -> Layout:
 
 
 def _poles(b: Builder, side: int, half: float, far: float) -> None:
+    """Poles and signs along the kerb, on the local z = 0."""
     r = b.rng
     step, lean, kind = r.uniform(15, 35), colour(r, 0.2), r.choice(["metal", "concrete", "wood"])
     for k in range(int(far / step)):
@@ -122,59 +106,59 @@ def _poles(b: Builder, side: int, half: float, far: float) -> None:
 
 
 def _roadside(b: Builder, side: int, half: float, walk: float, far: float, style: str) -> None:
+    """All that stands on one side of the road: on the pavement, where there is one, and on the ground beyond."""
     r, edge = b.rng, half + walk
+    verge_m = GROUND_M if style == "country" else PAVEMENT_M
+    if style != "country":
+        _houses(b, side, edge, far, style == "town")
+    with b.at(0, 0, verge_m):
+        _poles(b, side, half, far)
+    for _ in range(r.randrange(3, 10) if style != "country" else r.randrange(10, 22)):
+        off = r.uniform(-0.3, 2 if style == "town" else 14)
+        with b.at(side * (edge + off), r.uniform(2, far), verge_m if off < PAVEMENT_REACH_M else GROUND_M):
+            outdoor.tree(b, r.uniform(3, 11), 2500)
+    for _ in range(r.randrange(0, 6)):
+        with b.at(side * r.uniform(half + 0.4, edge), r.uniform(3, 40), verge_m, r.uniform(0, 6.3)):
+            outdoor.person(b)
+    for _ in range(r.randrange(0, 5)):
+        with b.at(side * (half + 0.6), r.uniform(3, 40), verge_m, -side * math.pi / 2):
+            if b.model(0.7, "street"):
+                continue
+            thick, high = r.uniform(0.08, 0.3), r.uniform(0.7, 1.1)
+            b.cylinder(0, 0, 0, thick, high, r.choice(["metal", "plastic", "paint"]), colour(r, 0.5))
+    if style == "country":
+        _fields(b, side, half, far)
+
+
+def _houses(b: Builder, side: int, edge: float, far: float, town: bool) -> None:
+    """Row of houses beyond the pavement's `edge`; those of a suburb have a hedge or a fence before them."""
+    r = b.rng
     y = r.uniform(-15, 0)
-    while y < far and style != "country":
-        w, h = r.uniform(6, 20), r.uniform(4, 20) if style == "town" else r.uniform(3, 8)
-        back = r.uniform(0.1, 2) if style == "town" else r.uniform(3, 9)
+    while y < far:
+        w, h = r.uniform(6, 20), r.uniform(4, 20) if town else r.uniform(3, 8)
+        back = r.uniform(0.1, 2) if town else r.uniform(3, 9)
         if r.random() < 0.85:
-            with b.at(side * (edge + back), y + w / 2, 0, -side * math.pi / 2):
+            with b.at(side * (edge + back), y + w / 2, GROUND_M, -side * math.pi / 2):
                 outdoor.house(b, w, r.uniform(7, 12), h)
         if back > 2:
-            with b.at(side * (edge + 0.5), y + w / 2, 0, math.pi / 2):
+            with b.at(side * (edge + 0.5), y + w / 2, GROUND_M, math.pi / 2):
                 if r.random() < 0.5:
                     outdoor.hedge(b, w * 0.8, 0.7, r.uniform(0.8, 1.9))
                 else:
                     _fence(b, w)
-        y += w + (0.02 if style == "town" and r.random() < 0.6 else r.uniform(1, 8))
-    _poles(b, side, half, far)
-    for _ in range(r.randrange(3, 10) if style != "country" else r.randrange(10, 22)):
-        with b.at(side * (edge + r.uniform(-0.3, 2 if style == "town" else 14)), r.uniform(2, far)):
-            outdoor.tree(b, r.uniform(3, 11), 2500)
-    for _ in range(r.randrange(0, 6)):
-        with b.at(side * r.uniform(half + 0.4, edge), r.uniform(3, 40), 0.1, r.uniform(0, 6.3)):
-            outdoor.person(b)
-    for _ in range(r.randrange(0, 5)):
-        with b.at(side * (half + 0.6), r.uniform(3, 40), 0.1, -side * math.pi / 2):
-            if b.model(0.7, "street"):
-                continue
-            b.cylinder(
-                0,
-                0,
-                0,
-                r.uniform(0.08, 0.3),
-                r.uniform(0.7, 1.1),
-                r.choice(["metal", "plastic", "paint"]),
-                colour(r, 0.5),
-            )
-    if style == "country":
-        with b.at(side * (half + 1.5), far / 2, 0, math.pi / 2):
-            for _ in range(2):
-                if r.random() < 0.7:
-                    _fence(b, far)
-        for k in range(6):
-            b.blob(
-                side * r.uniform(60, 120),
-                far * k / 4,
-                -6,
-                90,
-                90,
-                r.uniform(10, 30),
-                "grass",
-                (0.08, 0.15, 0.04),
-                0.2,
-                40,
-            )
+        y += w + (0.02 if town and r.random() < 0.6 else r.uniform(1, 8))
+
+
+def _fields(b: Builder, side: int, half: float, far: float) -> None:
+    """Fences and hills beside a road in the country."""
+    r = b.rng
+    with b.at(side * (half + 1.5), far / 2, GROUND_M, math.pi / 2):
+        for _ in range(2):
+            if r.random() < 0.7:
+                _fence(b, far)
+    for k in range(6):
+        x, high = side * r.uniform(60, 120), r.uniform(10, 30)
+        b.blob(x, far * k / 4, -6, 90, 90, high, "grass", (0.08, 0.15, 0.04), 0.2, 40)
 
 
 def _fence(b: Builder, w: float) -> None:

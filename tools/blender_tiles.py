@@ -8,11 +8,8 @@ from typing import Any
 
 import bpy
 import numpy as np
-from blender_output import FAR_M, shoot, write
-
-TILE_PX = 256
-TILE_SCALES = (1.25, 1.5, 2.0, 3.0, 4.0)
-"""Native resolution over the frame's."""
+from blender_output import shoot
+from frame_files import FAR_M, TILE_PX, TILE_SCALES, write
 
 
 def busy_corner(depth: np.ndarray, scale: float, rng: random.Random) -> tuple[int, int]:

@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.ops import roi_align
 
-from prv2_ros.data.frames import Frame, list_frames, read_frame
+from prv2_ros.data.frames import Frame, list_frames, read_camera, read_frame
 from prv2_ros.data.tiles import TileScene
 from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.coarse_lite import CoarseLite
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
@@ -68,10 +69,11 @@ class Windows(Dataset[Window]):
         """List the tiles.
 
         Raises:
-            InputError: a folder that is missing or has no tile scenes.
+            InputError: a folder that is missing or has no tile scenes, or a tile smaller than the windows.
 
         """
         self.tiles = [tile for folder in folders for tile in list_tiles(folder)]
+        check_sizes(self.tiles, window_px)
         self.window_px, self.seed = window_px, seed
 
     def __getitem__(self, n: int) -> Window:
@@ -94,16 +96,48 @@ class Windows(Dataset[Window]):
 
 
 def list_tiles(folder: Path) -> list[Path]:
-    """JSON files of all tiles in a folder that `prv2 synth --tiles` wrote.
+    """JSON files of the tiles of all whole scenes in a folder that `prv2 synth --tiles` wrote.
+
+    A scene whose overview is missing was cut short while its tiles were written; it is left out.
 
     Raises:
         InputError: it holds none.
 
     """
-    tiles = [path for path in list_frames(folder) if "-" in path.stem]
+    names = {path.stem: path for path in list_frames(folder)}
+    tiles = [path for name, path in names.items() if "-" in name and scene_of(path) in names]
     if not tiles:
         raise InputError(f"no tiles in {folder}: write them with `prv2 synth --tiles`")
     return tiles
+
+
+def check_sizes(tiles: Sequence[Path], window_px: int) -> None:
+    """Refuse windows that do not fit, before hours of training rather than after.
+
+    Raises:
+        InputError: names a tile that is smaller.
+
+    """
+    for tile in tiles:
+        _check_size(tile.stem, read_camera(tile), window_px)
+
+
+def _check_size(name: str, camera: CameraModel, window_px: int) -> None:
+    if min(camera.height, camera.width) < window_px:
+        raise InputError(f"tile {name} of {camera.width}x{camera.height} px is smaller than windows of {window_px} px")
+
+
+def check_apart(data: Sequence[str], held_aside: Path) -> None:
+    """Refuse scenes that are both learned from and measured on.
+
+    Raises:
+        InputError: names one.
+
+    """
+    measured = {scene_of(tile) for tile in list_tiles(held_aside)}
+    both = sorted(measured & {scene_of(tile) for folder in data for tile in list_tiles(Path(folder))})
+    if both:
+        raise InputError(f"scene {both[0]} is in {held_aside} and in the training data: give scenes of other seeds")
 
 
 def scene_of(tile: Path) -> str:
@@ -124,9 +158,7 @@ def cut(scene: TileScene, x: int, y: int, window_px: int) -> Window:
 
     """
     tile: Frame = scene.tiles[0]
-    height, width = tile.depth_m.shape
-    if min(height, width) < window_px:
-        raise InputError(f"tile {tile.name} of {width}x{height} px is smaller than windows of {window_px} px")
+    _check_size(tile.name, tile.camera, window_px)
     native_h, native_w = scene.native_hw()
     camera = scene.overview.camera
     to_x, to_y = camera.width / native_w, camera.height / native_h

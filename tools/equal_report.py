@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import platform
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from tqdm import tqdm
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation import edges, metrics
+from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.patches import PatchLayout
 from prv2_ros.inference.engine import DepthEngine
@@ -188,9 +188,11 @@ def write_report(run: Run, held_aside: Path, frame: str, patch_px: int) -> Path:
         "published_width": dataclasses.asdict(published_cost(PUBLISHED_WIDTH)),
         "scenes": scenes,
     }
-    _write_whole(run.folder / "equal_training.json", json.dumps(report, indent=1, default=list) + "\n")
     path = run.folder / "equal_training.md"
-    _write_whole(path, markdown(report))
+    with whole_file(path.with_suffix(".json")) as file:
+        file.write((json.dumps(report, indent=1, default=list) + "\n").encode())
+    with whole_file(path) as file:
+        file.write(markdown(report).encode())
     return path
 
 
@@ -264,9 +266,3 @@ def _differences(
         ratio = networks[second]["gflop"] / networks[first]["gflop"]
         lines.append(f"| {first} less {second} | {' | '.join(cells)} | 1/{ratio:.0f} |")
     return lines
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from equal_data import Window, Windows, list_tiles, scene_of, view_windows
+from equal_data import Window, Windows, check_apart, check_sizes, list_tiles, view_windows
 from equal_networks import PATCH_PX, PUBLISHED_RATE, Contestant, build
 from equal_report import clock, write_report
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from prv2_ros.errors import ConfigError, InputError, Prv2Error, WeightsError
+from prv2_ros.errors import ConfigError, Prv2Error, WeightsError
+from prv2_ros.files import whole_file
 from prv2_ros.inference.device import choose_device
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseLite
@@ -227,9 +228,8 @@ class Run:
             "elapsed": self.elapsed,
             "coarse_seconds": self.coarse_seconds,
         }
-        temporary = self.checkpoint.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint)
+        with whole_file(self.checkpoint) as file:
+            torch.save(state, file)
 
     def _checkpointed(self) -> dict[str, Any]:
         if not self.checkpoint.exists():
@@ -246,19 +246,6 @@ class Run:
             learner.load(state["learners"][learner.contestant.name])
         self.journal.means = state["figures"]
         self.step, self.elapsed, self.coarse_seconds = state["step"], state["elapsed"], state["coarse_seconds"]
-
-
-def check_apart(data: Sequence[str], held_aside: Path) -> None:
-    """Refuse scenes that are both learned from and measured on.
-
-    Raises:
-        InputError: names one.
-
-    """
-    measured = {scene_of(tile) for tile in list_tiles(held_aside)}
-    both = sorted(measured & {scene_of(tile) for folder in data for tile in list_tiles(Path(folder))})
-    if both:
-        raise InputError(f"scene {both[0]} is in {held_aside} and in the training data: give scenes of other seeds")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -287,6 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given |= {"data": tuple(options.data), "networks": tuple(options.networks), "bf16": not options.float32}
         settings = Settings(**given)
         check_apart(settings.data, options.held_aside)
+        check_sizes(list_tiles(options.held_aside), settings.window_px)
         run = Run(settings, options.output, choose_device(options.device))
         run.train(options.workers)
         print(write_report(run, options.held_aside, options.frame, options.patch_px).read_text())

@@ -69,15 +69,22 @@ class Catalogue:
         if not files:
             raise FileNotFoundError(f"no *.sh3f below {folder}")
         self.groups: dict[str, list[Model]] = {}
-        for file in files:
+        for number, file in enumerate(files):
+            unpacked = work / str(number)  # two catalogues may have one name
             with zipfile.ZipFile(file) as archive:
-                archive.extractall(work / file.stem)
-            for model in _entries(work / file.stem):
+                archive.extractall(unpacked)
+            for model in _entries(unpacked):
                 self.groups.setdefault(model.group, []).append(model)
 
-    def pick(self, rng: random.Random, group: str, name: str = "", longest: tuple[float, float] = (0, 99)) -> Model:
-        """One model of a group; its name has the pattern and its longest side (m) is in range, where any such is."""
-        every = self.groups[group]
+    def pick(
+        self, rng: random.Random, group: str, name: str = "", longest: tuple[float, float] = (0, 99)
+    ) -> Model | None:
+        """One model of a group, None where it is empty; its name has the pattern and its longest side (m) is in range,
+        where any such is.
+        """
+        every = self.groups.get(group)
+        if not every:
+            return None
         fits = [m for m in every if re.search(name, m.name.lower()) and longest[0] <= max(m.size) <= longest[1]]
         return rng.choice(fits or every)
 

@@ -32,11 +32,14 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by the colo
 def read_log(path: Path) -> list[dict[str, float]]:
     """Rows of a log; one cut short by a stop is left out."""
     rows = []
-    for line in path.read_text().splitlines():
+    for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if not isinstance(row, dict) or not {"step", "seconds"} <= set(row):
+            raise ValueError(f"{path}, line {number}: no row with step and seconds; give the log.jsonl of `prv2 train`")
+        rows.append(row)
     if not rows:
         raise ValueError(f"{path} holds no rows")
     return rows
@@ -63,6 +66,8 @@ def values_of(figure: str, title: str, rows: list[dict[str, float]]) -> NDArray[
 
 
 def draw(axes: Any, title: str, rows: list[dict[str, float]], figures: list[str]) -> None:
+    if len(figures) > len(COLOURS):
+        raise ValueError(f"{title}: {len(figures)} figures; a panel holds {len(COLOURS)}, give --run once more")
     minutes = np.array([row["seconds"] for row in rows]) / 60
     window = 2 * max(1, round(len(rows) / 40)) + 1
     for colour, figure in zip(COLOURS, figures, strict=False):

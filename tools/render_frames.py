@@ -28,13 +28,16 @@ from mathutils import Euler, Matrix, Vector
 sys.path.insert(0, str(Path(__file__).parent))
 from blender_halls import garage, hall, tabletop
 from blender_materials import add_sky, make
+from blender_mesh import make_object
 from blender_models import load
-from blender_output import FAR_M, shoot, write
+from blender_output import shoot
 from blender_parts import Builder
-from blender_scenes import Layout, room
+from blender_scenes import room
 from blender_streets import street, yard
 from blender_tiles import add_tiles
+from frame_files import ASPECTS, FAR_M, check, frame_name, height_of, mark_tried, missing_views, write
 from model_catalogue import Catalogue, Model
+from scene_layout import Layout
 
 KINDS = {"room": room, "garage": garage, "street": street, "tabletop": tabletop, "hall": hall, "yard": yard}
 ORDER = (
@@ -58,7 +61,7 @@ def build(seed: int, kind: str, models: Catalogue | None) -> Layout:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     builder = Builder(seed, models)
     layout = KINDS[kind](builder)
-    builder.finish({key: make(key, builder.rng) for key in builder.keys})
+    make_object(builder, {key: make(key, builder.rng) for key in builder.keys})
     add_models(builder)
     add_sky(builder.rng, layout.sky)
     return layout
@@ -173,7 +176,7 @@ def render_view(stage: Stage, view: int, out: Path, tiles: int) -> bool:
     f = width / 2 / math.tan(math.radians(fov) / 2)
     meta = {"seed": seed, "kind": stage.kind, "width": width, "height": height}
     meta |= {"fx": f, "fy": f, "cx": width / 2 - 0.5, "cy": height / 2 - 0.5}
-    name = f"{seed * 100 + view:05d}"
+    name = frame_name(seed, view)
     add_tiles(out, name, tiles, depth, meta, stage.folder, random.Random(seed * 1000 + view + 500))
     write(out, name, image, depth, meta)
     return True
@@ -181,15 +184,14 @@ def render_view(stage: Stage, view: int, out: Path, tiles: int) -> bool:
 
 def render_scene(seed: int, args: argparse.Namespace, log: TextIO) -> None:
     """Builds one scene and renders its missing views; one line to `log`."""
-    done = args.out / f".scene{seed}"
-    if done.exists():
+    missing = missing_views(args.out, seed, args.views, args.tiles)
+    if not missing:
         return
     start = time.time()
     kind = args.kind or ORDER[seed % len(ORDER)]
     layout = build(seed, kind, args.catalogue)
     width = args.width_max
-    height = round(width / random.Random(seed * 7 + 1).choice([16 / 9, 4 / 3, 1.5, 16 / 9]) / 2) * 2
-    missing = [view for view in range(args.views) if not (args.out / f"{seed * 100 + view:05d}.jpg").exists()]
+    height = height_of(width, random.Random(seed * 7 + 1).choice(ASPECTS))
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(
             seed=seed,
@@ -203,7 +205,7 @@ def render_scene(seed: int, args: argparse.Namespace, log: TextIO) -> None:
         )
         built = time.time() - start
         kept = sum(render_view(stage, view, args.out, args.tiles) for view in missing)
-    done.touch()
+    mark_tried(args.out, seed, args.views, args.tiles)
     each = (time.time() - start) / max(kept, 1)
     line = f"scene {seed} {kind}: {kept} frames, built in {built:.1f} s, {each:.1f} s a frame"
     print(time.strftime("%H:%M:%S"), line, file=log, flush=True)
@@ -215,7 +217,7 @@ def main() -> None:
     p.add_argument("out", type=Path)
     p.add_argument("--start", type=int, default=2000)
     p.add_argument("--scenes", type=int, default=4)
-    p.add_argument("--views", type=int, default=6)
+    p.add_argument("--views", type=int, default=6, help="of each scene, 100 at most")
     p.add_argument("--width-max", type=int, default=480, help="picture width in px")
     p.add_argument("--tiles", type=int, default=0, help="native tiles a frame, for the refiner")
     p.add_argument("--models", type=Path, help="folder of Sweet Home 3D catalogues (*.sh3f) to furnish scenes with")
@@ -223,6 +225,10 @@ def main() -> None:
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--kind", choices=sorted(KINDS))
     args = p.parse_args()
+    try:
+        check(args.views, args.width_max, args.tiles)
+    except ValueError as error:
+        p.error(str(error))
     args.out.mkdir(parents=True, exist_ok=True)
     log = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Blender prints a line per sample

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from prv2_ros.data.frames import HELD_ASIDE_SEEDS
+
+pytest.importorskip("skimage", reason="the photograph that is measured on is scikit-image's")
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accuracy.py"
 
 PREDICTORS = """
@@ -53,6 +57,25 @@ def test_a_bare_array_is_one_variant(tmp_path: Path) -> None:
     done = _run(tmp_path, "--predictor", "predictors:flat")
     assert done.returncode == 0, done.stderr
     assert "| all | prediction |" in done.stdout
+
+
+def test_scenes_that_are_measured_on_have_seeds_held_aside(tmp_path: Path) -> None:
+    done = _run(
+        tmp_path, "--sets", "synthetic", "--scenes", "2", "--width", "64", "--height", "48", "--predictor",
+        "predictors:flat",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out" / "accuracy.json").read_text())
+    names = [row["name"] for row in report["sets"]["synthetic, held aside"]["frames"]]
+    assert [int(name) for name in names] == list(HELD_ASIDE_SEEDS[:2]) == [9_000_000, 9_000_001]
+
+
+def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    done = _run(tmp_path, "--predictor", "predictors:flat")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("accuracy: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_predictor_is_one_line(tmp_path: Path) -> None:

@@ -203,6 +203,34 @@ def test_a_window_and_its_box_show_the_same_place(folders: tuple[Path, Path]) ->
         assert np.mean(np.abs(np.log(under_m) - window.log_depth) < 1e-3) > 0.9  # an edge is a pixel off at half size
 
 
+def test_tiles_of_a_scene_that_was_cut_short_are_left_out(tmp_path: Path) -> None:
+    write_scene(tmp_path, 0)
+    whole = equal_data.list_tiles(tmp_path)
+    write_scene(tmp_path, 1)
+    (tmp_path / "00000001.json").unlink()  # the overview's, which is written last
+    assert equal_data.list_tiles(tmp_path) == whole
+    (tmp_path / "00000000.json").unlink()
+    with pytest.raises(InputError, match="no tiles in"):
+        equal_data.list_tiles(tmp_path)
+
+
+def test_windows_larger_than_a_tile_are_refused_before_training(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    error = "tile .* of 64x64 px is smaller than windows of 96 px"
+    with pytest.raises(InputError, match=error):
+        equal_data.Windows([folders[0]], 96, 0)
+    with pytest.raises(InputError, match=error):
+        equal_data.check_sizes(equal_data.list_tiles(folders[1]), 96)
+
+
+def test_held_aside_tiles_too_small_for_the_windows_end_a_run_before_it_begins(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: Any
+) -> None:
+    given = ["--data", str(folders[0]), "--held-aside", str(folders[1]), "--samples", "6", "--window-px", "96"]
+    assert equal_training.main([*given, "-o", str(tmp_path / "o")]) == 1
+    assert capsys.readouterr().err.startswith("equal_training: error: tile 09100000-0 of 64x64 px is smaller")
+    assert not (tmp_path / "o").exists()
+
+
 def test_windows_cover_a_held_aside_tile(folders: tuple[Path, Path]) -> None:
     assert len(list(equal_data.held_aside_windows(folders[1], 32))) == 2 * 4
     assert equal_data._starts(256, 160) == [0, 96]
@@ -243,7 +271,7 @@ def test_an_unknown_network_is_refused(name: str) -> None:
 
 def test_scenes_on_both_sides_are_refused(folders: tuple[Path, Path], tmp_path: Path, capsys: Any) -> None:
     with pytest.raises(InputError, match="scene 00000000 is in"):
-        equal_training.check_apart([str(folders[0])], folders[0])
+        equal_data.check_apart([str(folders[0])], folders[0])
     arguments = [
         "--data",
         str(folders[0]),

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import blender_outdoor as outdoor
+from blender_parts import Builder
 from model_catalogue import LARGEST_BYTES, Catalogue, group_of
 
 ENTRIES = """
@@ -43,14 +45,18 @@ height#4=13
 """
 
 
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
-    (tmp_path / "in").mkdir()
-    with zipfile.ZipFile(tmp_path / "in" / "Some.sh3f", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("PluginFurnitureCatalog.properties", ENTRIES)
+def _pack(path: Path, entries: str = ENTRIES) -> None:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("PluginFurnitureCatalog.properties", entries)
         for name in ("sofa", "cup", "mug"):
             archive.writestr(f"a/{name}.obj", "v 0 0 0\n")
         archive.writestr("a/huge.obj", b"#" * (LARGEST_BYTES + 1))
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    _pack(tmp_path / "in" / "Some.sh3f")
     return Catalogue(tmp_path / "in", tmp_path / "work")
 
 
@@ -100,3 +106,21 @@ def test_draws_by_name_and_size_where_any_fits(catalogue: Catalogue) -> None:
 def test_a_folder_without_catalogues_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no \*\.sh3f below"):
         Catalogue(tmp_path, tmp_path / "work")
+
+
+def test_a_group_without_models_gives_none_and_our_own_part_is_built(catalogue: Catalogue) -> None:
+    assert catalogue.pick(random.Random(1), "person") is None
+    b = Builder(1, catalogue)
+    assert b.model(1, "person") is None
+    assert b.model(1, "small") is not None
+    outdoor.person(b)
+    assert len(b.placed) == 1
+    assert b.arrays()["co"][:, 2].max() > 1.2
+
+
+def test_catalogues_of_one_name_are_unpacked_side_by_side(tmp_path: Path) -> None:
+    _pack(tmp_path / "in" / "first" / "Some.sh3f", ENTRIES.replace("234.0", "190.0"))
+    _pack(tmp_path / "in" / "second" / "Some.sh3f")
+    sofas = Catalogue(tmp_path / "in", tmp_path / "work").groups["back"]
+    assert [sofa.size[0] for sofa in sofas] == [1.9, 2.34]
+    assert len({sofa.path for sofa in sofas}) == 2

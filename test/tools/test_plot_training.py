@@ -73,6 +73,24 @@ def test_a_figure_that_is_never_a_number_is_told_from_one_that_is_absent(
         assert capsys.readouterr().err == f"plot_training: {message}\n"
 
 
+@pytest.mark.parametrize("line", ['{"step": 50, "loss": 1.0}', '{"seconds": 2.0}', "[1, 2]"])
+def test_a_row_without_a_time_or_a_step_is_one_line(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = _log(tmp_path)
+    log.write_text(f"{line}\n{log.read_text()}")
+    assert plot_training.main(["--run", "a", str(log), "loss", "-o", str(tmp_path / "curve.png")]) == 1
+    assert capsys.readouterr().err.startswith(f"plot_training: {log}, line 1: no row with step and seconds")
+
+
+def test_more_figures_than_colours_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "curve.png"
+    given = ["--run", "a", str(_log(tmp_path)), *["loss"] * 5, "-o", str(output)]
+    assert plot_training.main(given) == 1
+    assert capsys.readouterr().err == "plot_training: a: 5 figures; a panel holds 4, give --run once more\n"
+    assert not output.exists()
+
+
 @pytest.mark.parametrize(("figure", "message"), [("nll", "no figure 'nll'"), ("loss", "log.jsonl")])
 def test_what_cannot_be_drawn_is_one_line(
     figure: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
