@@ -49,9 +49,10 @@ setup(
     ],
     python_requires=">=3.10,<3.13",
     # Ranges, for a plain `pip install`. scripts/setup.sh installs requirements/lock.txt, where each version is exact.
+    # Where rosdep installs a package, the range holds what Ubuntu 22.04 has; numpy's is newer (README.md).
     install_requires=[
         "numpy>=1.26",
-        "opencv-python-headless>=4.8",
+        "opencv-python-headless>=4.5.4",
         "pyyaml",
         "safetensors>=0.4",
         "setuptools",

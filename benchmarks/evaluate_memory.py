@@ -24,6 +24,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))  # samples with known depth
 from bag_samples import FIRST_NS, PERIOD_NS, STORE, Samples
 
+from prv2_ros.files import BAG_VERSION
 from prv2_ros.types import DepthResult
 
 LIMIT_MB = 300
@@ -62,7 +63,7 @@ def write_bag(path: Path, frames: int, width: int, height: int) -> None:
     samples = Samples()
     random = np.random.default_rng(0)
     u = np.linspace(0, 6, width, dtype=np.float32)
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+    with Writer(path, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
         connections: dict[str, Any] = {}
         for frame in range(frames):
             stamp = FIRST_NS + frame * PERIOD_NS

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and the version of the bags that are written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from prv2_ros.errors import StorageError
+
+BAG_VERSION: Final = 8
+"""Version of rosbag2's metadata. Since 9 the QoS of a topic is a list, at which Humble gives up (ros2/rosbag2#2013);
+in 8 it is a text, which Jazzy reads as well."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Builds the package as a colcon workspace does, in a temporary folder, checks what landed and runs its package tests.
+# Sets up .venv first where needed.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+bash "$root/scripts/setup.sh"
 export PATH=$root/.venv/bin:$PATH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -27,6 +29,11 @@ for folder in launch config models; do
     done < <(cd src/prv2_ros && find "$folder" -type f -not -name '.*' -not -path '*__pycache__*' -print0 2>/dev/null)
 done
 [[ $missing == 0 ]] || exit 1
+for script in depth_node prv2; do
+    # The Python of whoever runs it: the one that colcon runs on need not be that of the virtual environment with torch.
+    [[ $(head -n 1 "install/prv2_ros/lib/prv2_ros/$script") == "#!/usr/bin/env python3" ]] ||
+        { echo "colcon: $script is tied to one Python" >&2; exit 1; }
+done
 
 # The installed package finds its own files, with nothing of the checkout on the path.
 (
@@ -48,6 +55,8 @@ print("colcon: workspace sourced,", models_folder())
 PY
 )
 
+# As in scripts/test.sh. colcon replaces PYTEST_ADDOPTS by options of its own, but leaves this as it is.
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 colcon --log-base "$work/log" test --event-handlers console_direct+ desktop_notification- \
     --pytest-args test/test_package.py test/test_layers.py
 colcon test-result --verbose

@@ -4,7 +4,13 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-bash "$root/scripts/setup.sh"
+origin=$PWD # -o and --model are paths as the caller sees them
 cd "$root"
 export PYTHONPATH="$root/scripts${PYTHONPATH:+:$PYTHONPATH}"
-exec "$root/.venv/bin/python" -m demo "$@"
+for word in "$@"; do
+    case $word in
+        -h | --help) exec python3 -m demo.options --help ;; # costs no set-up
+    esac
+done
+bash "$root/scripts/setup.sh"
+exec "$root/.venv/bin/python" -m demo --from "$origin" "$@"

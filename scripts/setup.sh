@@ -8,7 +8,7 @@
 # PRV2_PYTHON=/path/to/python3.x     the Python to use (3.10 to 3.12)
 #
 # A ROS 2 that is sourced is used as it is: its Python, its rclpy, its numpy where that is 1.x. A torch that this Python
-# has already (a Jetson's own build) is used as it is too.
+# has (a Jetson's own build), with the torchvision made for it, is used as it is too, also where it comes later.
 set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,7 +21,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 trap 'say "stopped by an error (line $LINENO); the next run starts anew"' ERR
 
-ros_is_sourced() { [[ -n ${ROS_DISTRO:-} && -n ${AMENT_PREFIX_PATH:-} ]] && python3 -c 'import rclpy' 2>/dev/null; }
+ros_is_sourced() { [[ -n ${ROS_DISTRO:-} && -n ${AMENT_PREFIX_PATH:-} ]]; }
 
 suits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
@@ -34,8 +34,7 @@ pick_python() {
         return
     fi
     if $sourced; then
-        suits python3 || die "the python3 of ROS 2 ${ROS_DISTRO} is not 3.10 to 3.12"
-        command -v python3
+        command -v python3 || die "ROS 2 $ROS_DISTRO is sourced, but there is no python3"
         return
     fi
     for candidate in python3 python3.12 python3.11 python3.10 python \
@@ -53,13 +52,35 @@ key() {
     {
         cat "$root"/requirements/*.txt "$root/setup.py" "$root/setup.cfg" "$root/scripts/setup.sh"
         grep -o '<version>.*</version>' "$root/package.xml"
-        echo "$root" "$sourced" "${ROS_DISTRO:-}" "${PRV2_PYTHON:-}"
+        echo "$root" "$mode" "$lock" "${ROS_DISTRO:-}" "${PRV2_PYTHON:-}"
     } | cksum
 }
 
 complete() { [[ -f $stamp && ! -e $unfinished && $(<"$stamp") == "$(key)" ]] && "$venv/bin/python" -c '' 2>/dev/null; }
 
 has() { "$python" -c "import importlib.util as u, sys; sys.exit(u.find_spec('$1') is None)" 2>/dev/null; }
+
+# Looks at the machine and decides what .venv is made of. Refuses what would fail once gigabytes are downloaded.
+survey() {
+    if ros_is_sourced; then sourced=true; fi
+    python=$(pick_python) || exit 1
+    if $sourced && ! { suits "$python" && "$python" -c 'import rclpy' 2>/dev/null; }; then
+        die "ROS 2 $ROS_DISTRO is sourced, but $python is no Python 3.10 to 3.12 that can import its rclpy: to use that \
+ROS 2, leave conda or pyenv, or set PRV2_PYTHON=/usr/bin/python3; to use ROS 2 from PyPI, run this where none is sourced"
+    fi
+    if has torch; then own_torch=true; fi
+    if $own_torch && ! has torchvision; then
+        die "$python has a torch of its own, but no torchvision, which timm needs, and PyPI's would bring another torch: \
+install the torchvision made for that torch (a Jetson's is where its torch came from), or set PRV2_PYTHON to a Python \
+without torch"
+    fi
+    if $sourced; then mode=system-ros; elif $own_torch; then mode=system; fi
+    if $own_torch; then mode+=-torch; fi
+    # Extensions compiled for numpy 1 (messages, torch) do not load with numpy 2.
+    if [[ $mode == *system* ]] && "$python" -c 'import numpy, sys; sys.exit(numpy.__version__[0] != "1")' 2>/dev/null; then
+        lock=lock_numpy1.txt
+    fi
+}
 
 # Prints the lock file less what this machine brings itself.
 wanted() {
@@ -129,7 +150,7 @@ main() {
         --fresh) fresh=true ;;
         *) die "unknown option $1; the only one is --fresh" ;;
     esac
-    if ros_is_sourced; then sourced=true; fi
+    survey
     if ! $fresh && complete; then
         say ".venv is up to date"
         return
@@ -141,14 +162,6 @@ main() {
     if command -v flock > /dev/null; then flock 9; fi
     if ! $fresh && complete; then return; fi
 
-    python=$(pick_python) || exit 1
-    if has torch; then own_torch=true; fi
-    if $sourced; then mode=system-ros; elif $own_torch; then mode=system; fi
-    if $own_torch; then mode+=-torch; fi
-    # Extensions compiled for numpy 1 (messages, torch) do not load with numpy 2.
-    if [[ $mode == *system* ]] && "$python" -c 'import numpy, sys; sys.exit(numpy.__version__[0] != "1")' 2>/dev/null; then
-        lock=lock_numpy1.txt
-    fi
     say "ROS 2 sourced: $sourced; torch of its own: $own_torch; versions from requirements/$lock"
     ! $sourced && [[ $(uname -m) != x86_64 ]] &&
         die "no ROS 2 is sourced, and its wheels exist for x86-64 only: source /opt/ros/<distro>/setup.bash and run this again"

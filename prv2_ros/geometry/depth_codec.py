@@ -16,6 +16,8 @@ LARGEST_M = LARGEST_MM / 1000
 
 _BAND_ROWS = 64
 _INVALID_RGB = (128, 128, 128)
+_INFERNO_RGB = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)[..., ::-1].copy()
+"""(256, 1, 3). As a map of one's own it spares the way through BGR, at which OpenCV 4.5 fails for a single pixel."""
 
 
 def to_millimetres(depth_m: NDArray[np.float32], *, out: NDArray[np.uint16] | None = None) -> NDArray[np.uint16]:
@@ -98,8 +100,7 @@ def colourise(depth_m: NDArray[np.float32], near: float, far: float) -> NDArray[
         fraction = (np.log(depth_m) - np.float32(math.log(near))) * np.float32(1 / math.log(far / near))
         invalid = ~(depth_m > 0)
     index = (255 - np.clip(np.nan_to_num(fraction, nan=1.0), 0, 1) * 255 + 0.5).astype(np.uint8)
-    bgr = cv2.applyColorMap(index, cv2.COLORMAP_INFERNO)
-    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    rgb = cv2.applyColorMap(index, _INFERNO_RGB)
     rgb[invalid] = _INVALID_RGB
     return np.asarray(rgb, np.uint8)
 

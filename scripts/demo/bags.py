@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,11 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from prv2_ros.data import bags
 from prv2_ros.data.bags import STORE
 from prv2_ros.evaluation.frames import TruthFrame
+from prv2_ros.files import BAG_VERSION
 from prv2_ros.geometry.camera import CameraModel
 
 NAMESPACE = "/demo"
+NODE_NAME = f"{NAMESPACE}/depth_node"
 IMAGE_TOPIC = f"{NAMESPACE}/image_raw"
 INFO_TOPIC = f"{NAMESPACE}/camera_info"
 TRUTH_TOPIC = f"{NAMESPACE}/depth_truth"
@@ -66,11 +67,10 @@ def info_message(camera: CameraModel, stamp: int) -> Any:
 
 
 def write_input_bag(path: Path, frames: Iterable[TruthFrame]) -> int:
-    """Write image_raw, camera_info and the true depth (32FC1) of frames at 10 Hz; return how many there were."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Write image_raw, camera_info and the true depth (32FC1) of frames at 10 Hz to a new bag; return their number."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+    with Writer(path, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
         image_type, info_type = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
         connections = {
             topic: writer.add_connection(topic, name, typestore=STORE)

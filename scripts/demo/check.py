@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,25 @@ from prv2_ros.evaluation.frames import TruthFrame
 from prv2_ros.evaluation.metrics import log_depth_correlation
 from prv2_ros.evaluation.report import score_truth, summarise
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.ros.parameters import resolve
 
 LEAST_CORRELATION = 0.4
 """Below this log-depth correlation a depth image does not belong to its picture, and the demo fails."""
 
 LEAST_VALID_SHARE = 0.5
+
+LARGEST_ENGINE_DIFFERENCE = 0.01
+"""Median relative difference between the node's depth and the engine's for the same pixels, above which the node's is
+of another picture. Both run the same code on the same machine, and raw images reach the node unchanged: on a CPU it is
+0, while between frames of the drive it is 1.5% at least, nearest neighbours included."""
+
+LARGEST_SHARE_GAP = 0.01
+"""Between the share of a cloud's points that are finite and that of the depth image within the cloud's range."""
+
+NODE = resolve({})
+"""The node's settings; the demo chooses its model alone."""
+
+ERROR_COUNTERS = ("frames with errors", "inference errors")
 
 Infer = Callable[[NDArray[np.uint8], CameraModel], Any]
 """`DepthEngine.infer`."""
@@ -62,7 +77,7 @@ class SceneResult:
 
     scored_frames: int
     engine_difference: float
-    """Largest relative difference between the node's depth and the engine's here, over the scored frames."""
+    """Median relative difference between the node's depth and the engine's here; of the scored frames the largest."""
 
 
 def traffic_of(log: Mapping[str, Sequence[Mapping[str, Any]]], bag: str) -> Traffic:
@@ -98,20 +113,29 @@ def check_answer(answer: bags.Answer, frame: TruthFrame) -> None:
     camera = bags.camera_of(answer.info)
     if not np.allclose(camera.matrix, frame.camera.matrix, rtol=1e-6, atol=1e-6):
         raise DemoFailure(f"depth/camera_info has {camera}, the image had {frame.camera}")
-    _check_points(answer.points, depth_m, frame.camera)
+    _check_points(answer.points, depth_m, frame)
 
 
-def _check_points(cloud: Any, depth_m: NDArray[np.float32], camera: CameraModel) -> None:
-    xyz, _ = bags.points_of(cloud)
+def _check_points(cloud: Any, depth_m: NDArray[np.float32], frame: TruthFrame) -> None:
+    xyz, rgb = bags.points_of(cloud)
     stride = -(-depth_m.shape[0] // xyz.shape[0])
     expected_z = depth_m[::stride, ::stride]
     if expected_z.shape != xyz.shape[:2]:
         raise DemoFailure(f"a cloud of {xyz.shape[:2]} points does not fit a depth image of {depth_m.shape}")
-    rays = camera.rays()[::stride, ::stride]
+    rays = frame.camera.rays()[::stride, ::stride]
     known = np.isfinite(xyz[..., 2])
     expected = np.concatenate([rays * expected_z[..., None], expected_z[..., None]], -1)[known]
     if not known.any() or not np.allclose(xyz[known], expected, rtol=1e-3, atol=1e-3):
         raise DemoFailure("the points do not lie where the depth image and the camera put them")
+    low_m, high_m = NODE.points_min_m, NODE.points_max_m
+    share, wanted = float(known.mean()), float(((expected_z >= low_m) & (expected_z <= high_m)).mean())
+    if abs(share - wanted) > LARGEST_SHARE_GAP:
+        raise DemoFailure(
+            f"{share:.1%} of the points are finite, and {wanted:.1%} of the depth under them lies within the cloud's "
+            f"range of {low_m:g} to {high_m:g} m"
+        )
+    if not np.array_equal(rgb, frame.image[::stride, ::stride]):
+        raise DemoFailure("the points have other colours than the image's pixels at their places")
 
 
 def spread(items: Sequence[Any], most: int) -> list[Any]:
@@ -133,7 +157,7 @@ def evaluate_scene(
     """Check every answer to one input, and score up to `most_frames` of them, coarse and refined.
 
     Raises:
-        DemoFailure: nothing came back, or an answer does not fit.
+        DemoFailure: nothing came back, an answer does not fit, or it is not the engine's for this frame.
 
     """
     index_of = {row["stamp_ns"]: row["index"] for row in log["sent"] if row["bag"] == bag}
@@ -151,7 +175,7 @@ def evaluate_scene(
         scores = score_truth(frame.truth_m, {"coarse": here.coarse_depth_m, "refined": refined_m})
         rows.append({"kind": bag, "scores": scores})
         results.append((frame, refined_m, here.coarse_depth_m, answer))
-        differences.append(float(np.nanmax(np.abs(here.depth_m / refined_m - 1))))
+        differences.append(_engine_difference(f"frame {index} of {bag}", refined_m, here.depth_m))
         progress()
     frame, refined_m, coarse_m, answer = results[len(results) // 2]
     correlation = log_depth_correlation(refined_m, frame.truth_m)
@@ -171,8 +195,35 @@ def evaluate_scene(
     )
 
 
+def _engine_difference(name: str, published_m: NDArray[np.float32], here_m: NDArray[np.float32]) -> float:
+    """Median relative difference of the pixels that are finite in both.
+
+    Raises:
+        DemoFailure: it is too large, or there are no such pixels.
+
+    """
+    both = np.isfinite(published_m) & np.isfinite(here_m)
+    difference = float(np.median(np.abs(here_m[both] / published_m[both] - 1))) if both.any() else math.nan
+    if not difference <= LARGEST_ENGINE_DIFFERENCE:
+        raise DemoFailure(
+            f"the node's depth of {name} is not the engine's for that picture: median difference {difference:.1%}"
+        )
+    return difference
+
+
 def node_counters(diagnostics: Sequence[Any]) -> dict[str, str]:
-    """Last values that the node gave on /diagnostics, by key."""
-    if not diagnostics:
-        return {}
-    return {item.key: item.value for status in diagnostics[-1].status for item in status.values}
+    """Last values, by key, that the demo's node gave of itself on /diagnostics, where others may speak, too.
+
+    Raises:
+        DemoFailure: it has said nothing, or counts errors.
+
+    """
+    own = [s for message in diagnostics for s in message.status if s.hardware_id == bags.NODE_NAME]
+    if not own:
+        raise DemoFailure(f"{bags.NODE_NAME} has said nothing on {bags.DIAGNOSTICS_TOPIC}")
+    counters = {item.key: item.value for item in own[-1].values}
+    for key in ERROR_COUNTERS:
+        count = counters.get(key, "an unknown number of")
+        if count != "0":
+            raise DemoFailure(f"{bags.NODE_NAME} counts {count} {key}, expected 0")
+    return counters

@@ -1,4 +1,4 @@
-"""Plays the input bags to a running node over DDS and records what comes back; runs as its own process.
+"""Plays the input bags to a running node over DDS and records what comes back in a new bag; runs as its own process.
 
     python -m demo.exchange PHOTO_BAG DRIVE_BAG ANSWERS_BAG LOG_JSON --seconds 20
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import struct
 import sys
 import time
@@ -29,6 +28,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tqdm import tqdm
 
 from demo import bags
+from prv2_ros.files import BAG_VERSION
 
 _STAMP_BYTES = slice(4, 12)
 """Where a serialised message that starts with a Header keeps its stamp: after CDR's four bytes."""
@@ -145,10 +145,9 @@ def play_drive(node: Exchange, path: Path, seconds: float, timeout_s: float) -> 
 
 def run(options: argparse.Namespace) -> None:
     """Connect, play, record, and write the log."""
-    shutil.rmtree(options.answers, ignore_errors=True)
     rclpy.init()
     try:
-        with Writer(options.answers, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        with Writer(options.answers, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
             node = Exchange(writer)
             node.spin_until(node.is_connected, options.start_timeout, "node that subscribes and publishes")
             print("  node is up; sending the photograph", file=sys.stderr, flush=True)

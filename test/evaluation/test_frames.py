@@ -23,6 +23,7 @@ CAMERA = {"fx": 70.0, "fy": 71.0, "cx": 31.0, "cy": 23.5}
 
 
 def test_motorcycle_depth_is_middleburys() -> None:
+    pytest.importorskip("skimage")
     frame = frames.motorcycle_frame()
     assert frame.image.shape == (500, 741, 3)
     assert (frame.camera.width, frame.camera.height, frame.camera.fx) == (741, 500, 994.978)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bag_samples import F_PX, FIRST_NS, PERIOD_NS, Samples, picture, scaled_truth, true_depth
+import yaml
+from bag_samples import F_PX, FIRST_NS, LATCHED, PERIOD_NS, Samples, picture, scaled_truth, true_depth
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.config import EvaluationConfig, load_config
@@ -54,6 +55,22 @@ def test_the_output_bag_is_the_input_and_the_answers_at_their_stamps(tmp_path: P
                     np.testing.assert_array_equal(packed, r << 16 | g << 8 | b)
             assert number == 2
     assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")]
+
+
+def test_the_qos_of_the_input_is_kept_as_the_text_that_humble_reads(tmp_path: Path) -> None:
+    path = Samples(truth="lidar").write(tmp_path / "drive")
+    (written,) = write_output_bags(evaluated(path, tmp_path / "out"), tmp_path / "out")
+    told = yaml.safe_load((written / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert told["version"] == 8
+    topics = [topic["topic_metadata"] for topic in told["topics_with_message_count"]]
+    (latched,) = [topic["offered_qos_profiles"] for topic in topics if topic["name"] == "/tf_static"]
+    assert isinstance(latched, str)
+    (profile,) = yaml.safe_load(latched)
+    # Numbers of rmw's enumerations: keep last, reliable, transient local.
+    assert [profile[key] for key in ("history", "depth", "reliability", "durability")] == [1, 1, 1, 1]
+    with Bag(written) as bag:
+        (connection,) = [c for c in bag.connections if c.topic == "/tf_static"]
+    assert connection.ext.offered_qos_profiles == [LATCHED]
 
 
 def test_a_bag_of_ros_1_is_asked_to_be_converted(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+import setuptools
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = next(Path(path) for path in sys.path if path.endswith("site-packages"))
@@ -137,3 +139,81 @@ def test_refuses_an_unknown_option(project: Path):
     done = run_setup(project, "--frsh")
     assert done.returncode == 1
     assert done.stderr == "setup: unknown option --frsh; the only one is --fresh\n"
+
+
+SOURCED = {"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": "/opt/ros/jazzy"}
+LOADED = (
+    "cv2", "numpy", "timm", "safetensors", "yaml", "rosbags", "skimage", "tqdm", "pytest", "rclpy", "sensor_msgs.msg",
+    "diagnostic_msgs.msg",
+)  # fmt: skip
+"""What set-up loads in the end, torch and torchvision aside."""
+STUB = '__version__ = "1.0"\nclass cuda:\n    is_available = staticmethod(lambda: False)\n'
+
+
+def stubs(folder: Path, *modules: str) -> Path:
+    """Modules that can be imported and hold nothing."""
+    for module in modules:
+        for depth in range(module.count(".") + 1):
+            package = folder.joinpath(*module.split(".")[: depth + 1])
+            package.mkdir(parents=True, exist_ok=True)
+            (package / "__init__.py").write_text(STUB)
+    return folder
+
+
+def wheel(folder: Path, name: str) -> None:
+    """A wheel of version 0.0.1 with one module that holds nothing."""
+    folder.mkdir(exist_ok=True)
+    described = f"{name}-0.0.1.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-0.0.1-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}.py", STUB)
+        archive.writestr(f"{described}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n")
+        archive.writestr(f"{described}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{described}/RECORD", "")
+
+
+@pytest.mark.slow
+def test_a_torch_that_comes_to_the_machine_later_is_noticed(project: Path):
+    for name in ("lock.txt", "lock_numpy1.txt"):
+        (project / "requirements" / name).write_text("# of the index\ntorch==0.0.1\ntorchvision==0.0.1\n")
+    machine = stubs(project.parent / "machine", *LOADED)
+    for path in Path(setuptools.__file__).parents[1].glob("*"):  # it builds the package
+        if path.name.startswith(("setuptools", "pkg_resources", "_distutils_hack")):
+            (machine / path.name).symlink_to(path)
+    wheels = project.parent / "wheels"
+    for name in ("torch", "torchvision"):
+        wheel(wheels, name)
+    environment = SOURCED | {"PIP_FIND_LINKS": str(wheels)}
+    first = run_setup(project, PYTHONPATH=str(machine), **environment)
+    assert first.returncode == 0, first.stderr
+    assert "torch of its own: false" in first.stderr
+    assert list((project / ".venv").glob("lib/python3.*/site-packages/torch.py"))
+    again = run_setup(project, PYTHONPATH=str(machine), **environment)
+    assert again.stderr == "setup: .venv is up to date\n"
+
+    jetson = stubs(project.parent / "jetson", "torch", "torchvision")
+    later = run_setup(project, PYTHONPATH=f"{machine}:{jetson}", **environment)
+    assert later.returncode == 0, later.stderr
+    assert "torch of its own: true" in later.stderr
+    assert not list((project / ".venv").glob("lib/python3.*/site-packages/torch.py")), "would hide the machine's"
+
+
+def test_refuses_a_sourced_ros_that_this_python_cannot_import(project: Path):
+    done = run_setup(project, PYTHONPATH=str(project), **SOURCED)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"setup: ROS 2 jazzy is sourced, but {project.parent}/bin/python3 is no Python 3.10 to 3.12 that can import "
+        "its rclpy: to use that ROS 2, leave conda or pyenv, or set PRV2_PYTHON=/usr/bin/python3; to use ROS 2 from "
+        "PyPI, run this where none is sourced\n"
+    )
+    assert not (project / ".venv").exists()
+
+
+@pytest.mark.parametrize("environment", [{}, SOURCED], ids=["without ROS", "ROS sourced"])
+def test_refuses_a_torch_without_its_torchvision(project: Path, environment: dict[str, str]):
+    machine = stubs(project.parent / "machine", "torch", "rclpy")
+    done = run_setup(project, PYTHONPATH=str(machine), **environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"setup: {project.parent}/bin/python3 has a torch of its own, but no torchvision")
+    assert done.stderr.count("\n") == 1
+    assert "install the torchvision made for that torch" in done.stderr
+    assert not (project / ".venv").exists()
