@@ -1,4 +1,4 @@
-"""The table of models in the README: parameters, and the work of one 3840x2160 frame.
+"""The table in docs/MODELS.md: parameters, and the work of one 3840x2160 frame.
 
     python benchmarks/models.py
 

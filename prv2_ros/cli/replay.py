@@ -15,7 +15,9 @@ from prv2_ros.errors import InputError
 
 _DESCRIPTION = """\
 Publish a bag (rosbag2 or ROS 1) through rclpy: at its own speed, a multiple of it, or as fast as a node takes it.
-Messages keep their stamps; /clock carries the time of recording, for nodes with use_sim_time."""
+Messages keep their stamps; /clock carries the time of recording, for nodes with use_sim_time. Images, camera infos and
+clouds of topics that another node publishes are left to it: start the depth node first, and its depth is not mixed with
+the bag's."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -32,8 +34,14 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--follow-timeout", type=float, default=10.0, metavar="S", help="longest wait (s, default 10)")
     parser.add_argument("--loop", action="store_true", help="start again at the end, until interrupted")
-    parser.add_argument("--delay", type=float, default=1.0, metavar="S", help="before the first message (s, default 1)")
-    parser.add_argument("--topic", action="append", default=[], metavar="NAME", help="publish only this; repeatable")
+    parser.add_argument("--delay", type=float, default=4.0, metavar="S", help="before the first message (s, default 4)")
+    parser.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="publish only this, even where another node publishes it; repeatable",
+    )
     parser.set_defaults(func=run)
 
 

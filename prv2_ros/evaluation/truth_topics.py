@@ -5,7 +5,9 @@ PointCloud2, in the camera's namespace or else the bag's LiDAR; a DisparityImage
 the image by its namespace wins, and where several are as near, the configuration has to name one.
 
 A model must not be measured against itself, so this package's own answers are no truth: what `--output-bag` adds (under
-`prv2`) never is, and what the node publishes (`depth/image_rect`, `points`) is not taken where a LiDAR could be meant.
+`prv2`) never is, and a topic `depth/image_rect`, which the node publishes, is not taken where another of the node's
+outputs lies beside it or a sensor could be meant. Where nothing of that is in the bag, it is what `prv2 synth --bag`
+writes, or a driver of that name: nothing tells the node's depth from theirs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ NO_DEPTH_WORDS = ("disparity", "mask", "label", "confidence", "compresseddepth")
 
 _OUTPUT_NAMESPACE = "prv2"
 _NODE_DEPTH, _NODE_POINTS = "depth/image_rect", "points"
+_NODE_OTHERS = {"rgb/image_rect_color": IMAGE, "confidence": IMAGE, _NODE_POINTS: CLOUD}
+"""What else the node publishes in the camera's frame."""
+
 _LIDAR_WORDS = ("lidar", "velodyne", "ouster", "hesai", "pandar", "livox", "rslidar", "robosense", "sick", "scan")
 _KINDS = {IMAGE: "depth", CLOUD: "lidar", DISPARITY: "disparity"}
 
@@ -86,7 +91,7 @@ def find_truth(
             names = ", ".join(candidate.topic.name for candidate in candidates)
             raise InputError(f"several {what} may be the truth ({names}): name one as truth under cameras")
         if candidates and kind == "depth" and config.truth.kind == "auto":
-            _ask_whether_ours(index, wanted.image, candidates[0].topic.name)
+            _ask_whether_ours(index, wanted.image, image, candidates[0].topic.name)
         if candidates:
             return candidates[0], kind
     raise InputError(
@@ -105,21 +110,48 @@ def _named_truth(index: BagIndex, name: str, config: EvaluationConfig) -> tuple[
     return found, kind
 
 
-def _ask_whether_ours(index: BagIndex, image_topic: str, depth_topic: str) -> None:
-    """Refuse to choose between depth under the node's name and a sensor's cloud.
+def _ask_whether_ours(index: BagIndex, image_topic: str, image: TopicIndex, depth_topic: str) -> None:
+    """Refuse depth that, as far as the bag tells, may be the node's.
 
     Raises:
-        InputError: the bag holds both.
+        InputError: a sensor's cloud or depth may be meant instead, or another output of the node lies beside it.
 
     """
-    if depth_topic not in _node_topics(image_topic, _NODE_DEPTH):
-        return
-    names = [cloud.topic.name for cloud in _clouds(index) if _is_of_a_sensor(index, cloud)]
-    if names:
+    sensors = _sensors(index, image) if depth_topic in _node_topics(image_topic, _NODE_DEPTH) else []
+    if sensors:
         raise InputError(
-            f"{depth_topic} and {', '.join(names)} may be the truth of {image_topic}, and the former may be what this "
-            "package's node answered (it publishes that name): set truth under cameras in the configuration to one"
+            f"{depth_topic} and {', '.join(sensors)} may be the truth of {image_topic}, and the former may be what "
+            "this package's node answered (it publishes that name): set truth under cameras in the configuration to one"
         )
+    outputs = _outputs_beside(index, image, depth_topic)
+    if outputs:
+        raise InputError(
+            f"{depth_topic} may be what this package's node answered to {image_topic}: it publishes that name, and "
+            f"{', '.join(outputs)} beside it; where it is the truth, set truth under cameras in the configuration to it"
+        )
+
+
+def _sensors(index: BagIndex, image: TopicIndex) -> list[str]:
+    """Topics of clouds and of depth in the camera's frame that a sensor gave, by their names and frames."""
+    clouds = [cloud.topic.name for cloud in _clouds(index) if _is_of_a_sensor(index, cloud)]
+    depths = [depth.topic.name for depth in _registered_depth(index, image)]
+    return [*clouds, *(name for name in depths if not name.endswith(f"/{_NODE_DEPTH}"))]
+
+
+def _outputs_beside(index: BagIndex, image: TopicIndex, depth_topic: str) -> list[str]:
+    """Topics like the node's other outputs, in the namespace of a depth image that is named like the node's.
+
+    Which need not be the camera's namespace: the node's inputs may have been remapped.
+    """
+    namespace = depth_topic.removesuffix(_NODE_DEPTH)
+    if not namespace.endswith("/"):
+        return []
+    beside = {namespace + name: kind for name, kind in _NODE_OTHERS.items()}
+    return [
+        name
+        for name, found in index.topics.items()
+        if beside.get(name) == found.topic.msgtype and found.frame_id == image.frame_id
+    ]
 
 
 def _node_topics(image_topic: str, output: str) -> tuple[str, str]:
@@ -148,7 +180,12 @@ def _clouds(index: BagIndex) -> list[TopicIndex]:
 
 def _depth_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:
     """Depth images in the camera's frame and of its size, of the nearest namespace."""
-    found = [
+    return _nearest_namespace(_registered_depth(index, image), image_topic)
+
+
+def _registered_depth(index: BagIndex, image: TopicIndex) -> list[TopicIndex]:
+    """Depth images in the camera's frame and of its size."""
+    return [
         t
         for t in index.topics.values()
         if t.topic.msgtype == IMAGE
@@ -158,7 +195,6 @@ def _depth_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[
         and not has_word(t.topic.name, NO_DEPTH_WORDS)
         and not _is_output(t)
     ]
-    return _nearest_namespace(found, image_topic)
 
 
 def _cloud_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:

@@ -1,12 +1,10 @@
 """Publishes a bag live, for where `ros2 bag play` is not at hand. `prv2 replay` runs this module as a process.
 
-Messages go out as the bytes they were recorded as, with their original header stamps; `/clock` carries the time of
-recording. `/tf_static` is kept for late subscribers, everything else is reliable with a depth of 10.
+Messages keep their original header stamps; `/clock` carries the time of recording.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import struct
@@ -20,18 +18,20 @@ from typing import Any
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
 from prv2_ros.errors import InputError, Prv2Error
 from prv2_ros.messages.bags import Bag, RawMessage
 from prv2_ros.messages.depth_images import DEPTH_ENCODINGS
+from prv2_ros.ros.replay_topics import IMAGES, BagPublishers, message_class
 
 CLOCK_STEP_S = 0.01
 """`/clock` moves at least this often (s, of the machine's time)."""
 
-_LATCHED = ("/tf_static", "/robot_description")
-_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+DELAY_S = 4.0
+"""Fast DDS lets nodes find each other by a few announcements at the start, which a busy machine loses, and by one every
+3 s (measured on two busy cores: 0 to 3.2 s)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +52,11 @@ class ReplayOptions:
     """An answer that takes longer counts as missing."""
 
     loop: bool = False
-    delay_s: float = 1.0
-    """Time for subscribers to find the publishers (s)."""
+    delay_s: float = DELAY_S
+    """Time for subscribers to find the publishers, and for the publishers of other nodes to be found (s)."""
 
     topics: tuple[str, ...] = ()
-    """Topics to publish; empty: all."""
+    """Topics to publish, whoever else does; empty: all, less the images, camera infos and clouds of other nodes."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be played with."""
@@ -97,22 +97,8 @@ class Player:
         """
         self._node, self._bag, self._options, self._spin = node, bag, options, spin
         self._clock = node.create_publisher(Clock, "/clock", 10)
-        topics = bag.topics()
         own = ("/clock", "/" + options.follow.lstrip("/"))
-        missing = [name for name in options.topics if name not in topics]
-        if missing:
-            raise InputError(f"--topic {missing[0]} is not in bag {bag.path}; it has {', '.join(topics)}")
-        self._publishers = {}
-        for name, topic in topics.items():
-            kind = _message_class(topic.msgtype)
-            if name in own or (options.topics and name not in options.topics):
-                continue
-            if kind is None:
-                node.get_logger().warning(f"{name} is left out: {topic.msgtype} is not installed")
-                continue
-            self._publishers[name] = node.create_publisher(kind, name, _quality(name))
-        if not self._publishers:
-            raise InputError(f"bag {bag.path} has no topic whose message type is installed")
+        self._publishers = BagPublishers(node, bag, named=options.topics, without=own)
         self._waits: dict[str, bool] = {}
         self._answers: set[int] = set()
         self._subscription: Any = None
@@ -126,18 +112,25 @@ class Player:
             self._spin(min(left, CLOCK_STEP_S))
 
     def play(self) -> Played:
-        """Publish the bag once from end to end."""
+        """Publish the bag once from end to end.
+
+        Raises:
+            InputError: other nodes publish all of it already.
+
+        """
         played = Played()
+        topics = self._publishers.start()
         start = time.monotonic()
         first_ns: int | None = None
-        for raw in self._bag.messages(list(self._publishers)):
+        for raw in self._bag.messages(topics):
             first_ns = raw.bag_ns if first_ns is None else first_ns
             if not self._options.follow:
                 self._wait_until(start, raw.bag_ns - first_ns, first_ns)
             self._tell_time(raw.bag_ns)
-            self._publishers[raw.topic].publish(self._bag.cdr(raw))
+            if not self._publishers.publish(raw.topic, self._bag.cdr(raw)):
+                continue
             played.messages += 1
-            if raw.msgtype in _IMAGES:
+            if raw.msgtype in IMAGES:
                 played.images += 1
                 if self._options.follow and self._is_camera(raw):
                     played.asked += 1
@@ -193,7 +186,7 @@ class Player:
         if self._subscription is not None:
             return
         for endpoint in self._node.get_publishers_info_by_topic(self._options.follow):
-            kind = _message_class(endpoint.topic_type)
+            kind = message_class(endpoint.topic_type)
             if kind is not None:
                 quality = QoSProfile(
                     history=QoSHistoryPolicy.KEEP_LAST, depth=100, reliability=QoSReliabilityPolicy.BEST_EFFORT
@@ -206,25 +199,6 @@ class Player:
     def _take_answer(self, data: bytes) -> None:
         seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
         self._answers.add(seconds * 1_000_000_000 + nanoseconds)
-
-
-def _message_class(msgtype: str) -> Any | None:
-    """`sensor_msgs/msg/Image` -> its class, None where the package is not installed."""
-    package, _, name = msgtype.partition("/msg/")
-    try:
-        return getattr(importlib.import_module(f"{package}.msg"), name, None)
-    except (ImportError, ValueError):
-        return None
-
-
-def _quality(topic: str) -> QoSProfile:
-    kept = topic in _LATCHED
-    return QoSProfile(
-        history=QoSHistoryPolicy.KEEP_LAST,
-        depth=100 if kept else 10,
-        reliability=QoSReliabilityPolicy.RELIABLE,
-        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if kept else QoSDurabilityPolicy.VOLATILE,
-    )
 
 
 def replay(options: ReplayOptions, context: Any = None) -> Played:

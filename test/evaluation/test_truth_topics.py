@@ -9,7 +9,7 @@ import pytest
 from bag_samples import Samples, scaled_truth
 
 from prv2_ros.errors import ConfigError, InputError
-from prv2_ros.evaluation.bag_index import CLOUD, COMPRESSED, DISPARITY, IMAGE, BagIndex, TopicIndex, index_bag
+from prv2_ros.evaluation.bag_index import CLOUD, COMPRESSED, DISPARITY, IMAGE, INFO, BagIndex, TopicIndex, index_bag
 from prv2_ros.evaluation.cameras import find_cameras
 from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig, TruthConfig, load_config
 from prv2_ros.evaluation.output_bag import write_output_bags
@@ -153,12 +153,42 @@ def test_depth_under_the_nodes_name_beside_a_lidar_is_asked_about(name: str, oth
     assert truth(*bag, kind="depth") == (name, "depth")
 
 
-def test_depth_under_the_nodes_name_is_the_truth_where_no_other_sensor_is() -> None:
-    bag = [depth("/front/depth/image_rect"), cloud("/front/points", frame=OPTICAL)]
-    # What another node made of a second camera is no LiDAR's.
+@pytest.mark.parametrize("namespace", ["/front", "", "/perception"])
+@pytest.mark.parametrize(
+    ("output", "kind"), [("rgb/image_rect_color", IMAGE), ("confidence", IMAGE), ("points", CLOUD)]
+)
+def test_depth_beside_another_output_of_the_node_is_asked_about(namespace: str, output: str, kind: str) -> None:
+    ours, beside = f"{namespace}/depth/image_rect", topic(f"{namespace}/{output}", kind, OPTICAL)
+    line = (
+        rf"^{ours} may be what this package's node answered to /front/image_raw: it publishes that name, and "
+        rf"{namespace}/{output} beside it; where it is the truth, set truth under cameras in the configuration to it$"
+    )
+    with pytest.raises(InputError, match=line):
+        truth(depth(ours), beside)
+    assert truth(depth(ours), beside, named=ours) == (ours, "depth")
+    assert truth(depth(ours), beside, kind="depth") == (ours, "depth")
+    sensor = f"{namespace}/depth/image"
+    assert truth(depth(sensor), beside) == (sensor, "depth")
+
+
+def test_depth_under_the_nodes_name_is_the_truth_where_nothing_speaks_against_it() -> None:
+    # As `prv2 synth --bag` writes it; and what is of another camera, frame or type is none of this camera's node.
+    bag = [depth("/front/depth/image_rect"), topic("/front/depth/camera_info", INFO, OPTICAL)]
     bag += [depth("/rear/depth/image_rect", frame="rear_optical"), cloud("/rear/points", frame="rear_optical")]
+    bag += [cloud("/front/points", frame="rear_optical"), topic("/front/confidence", DISPARITY, OPTICAL)]
     for held in (bag[:1], bag[:2], bag):
         assert truth(*held) == ("/front/depth/image_rect", "depth")
+
+
+def test_depth_under_the_nodes_name_beside_a_depth_cameras_is_asked_about() -> None:
+    ours, sensor = "/camera/color/depth/image_rect", "/camera/aligned_depth_to_color/image_raw"
+    bag, image = [depth(ours), depth(sensor, "16UC1")], "/camera/color/image_raw"
+    with pytest.raises(
+        InputError, match=rf"^{ours} and {sensor} may be the truth of {image}, .*: set truth under camer"
+    ):
+        truth(*bag, image=image)
+    assert truth(*bag, image=image, named=sensor) == (sensor, "depth")
+    assert truth(depth(ours), depth(sensor, frame="depth_optical"), image=image) == (ours, "depth")
 
 
 def test_points_beside_the_nodes_depth_do_not_stand_for_the_lidar() -> None:

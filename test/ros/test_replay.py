@@ -9,18 +9,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy and sensor_msgs")
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from ros_fakes import reliable
+from ros_fakes import PlaneEngine, live_node, logged, reliable, wait_until
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bag_samples import FIRST_NS, PERIOD_NS, Samples, picture
+from bag_samples import FIRST_NS, PERIOD_NS, Samples, picture, true_depth
 
 from prv2_ros.cli import main
 from prv2_ros.errors import InputError
@@ -61,7 +62,8 @@ def play(context: Any, listener: Listener, **options: Any) -> Any:
     thread = threading.Thread(target=executor.spin, daemon=True)
     thread.start()
     try:
-        played = replay(ReplayOptions(**options), context)
+        # Listener and replay are in one process, and find each other at once.
+        played = replay(ReplayOptions(**({"delay_s": 1.0} | options)), context)
         end = time.monotonic() + 5
         while len(listener.images) < played.images and time.monotonic() < end:
             time.sleep(0.02)
@@ -133,6 +135,34 @@ def test_an_answer_that_does_not_come_is_waited_for_only_so_long(tmp_path: Path,
         topics=("/front/image_raw",),
     )
     assert (played.images, played.answered) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("follow", "topics"),
+    [
+        ("", ()),
+        ("/front/depth/camera_info", ()),
+        ("", ("/front/image_raw", "/front/camera_info", "/front/depth/image_rect")),
+    ],
+)
+def test_the_truth_is_not_mixed_with_the_depth_of_a_node_unless_it_is_named(
+    tmp_path: Path, context: Any, capfd: pytest.CaptureFixture[str], follow: str, topics: tuple[str, ...]
+) -> None:
+    path = Samples(frames=3).write(tmp_path / "a")
+    said = logged(capfd, "/front/depth/image_rect: left out, as published by /front/depth_node; to insist, name every")
+    with live_node(PlaneEngine(depth_m=2.0), namespace="/front", listen=()) as live:
+        depths: list[Image] = []
+        live.partner.node.create_subscription(Image, "/front/depth/image_rect", depths.append, reliable())
+        wait_until(lambda: live.node._inputs.takes_images, what="node listens")
+        played = play(context, Listener(context), bag=str(path), follow=follow, topics=topics)
+        if not topics:
+            wait_until(said, what="line in the log")
+        assert played.messages == (9 if topics else 6)
+        assert (played.asked, played.answered) == ((3, 3) if follow else (0, 0))
+        wait_until(lambda: len(depths) >= (4 if topics else 1), what="depth")
+        made = [np.frombuffer(depth.data, "<f4").max() for depth in depths]
+        assert set(made) - {2.0} == ({true_depth(frame).max() for frame in range(3)} if topics else set())
+        assert not live.errors
 
 
 def test_options_and_topics_that_cannot_be_used_are_named(tmp_path: Path, context: Any) -> None:
