@@ -35,8 +35,9 @@ def change(depth_m: np.ndarray, other_m: np.ndarray) -> np.ndarray:
     return np.abs(depth_m[both] / other_m[both] - 1)
 
 
-@pytest.mark.parametrize(("precision", "mean", "most"), [("float32", 2e-3, 0.02), ("float16", 0.01, 0.1)])
-def test_the_gpu_answers_as_the_cpu_does(scene: SyntheticFrame, precision: str, mean: float, most: float) -> None:
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_the_gpu_answers_as_the_cpu_does(scene: SyntheticFrame, precision: str) -> None:
+    """Convolutions in float32 run as TF32 on a GPU, whose mantissa is no longer than that of float16."""
     cpu = engine(device="cpu").infer(scene.image, scene.camera, confidence=True)
     gpu = engine(precision).infer(scene.image, scene.camera, confidence=True)
     assert gpu.depth_m.dtype == np.float32
@@ -44,11 +45,11 @@ def test_the_gpu_answers_as_the_cpu_does(scene: SyntheticFrame, precision: str, 
         assert ours is not None
         assert theirs is not None
         found = change(ours, theirs)
-        assert found.mean() < mean
-        assert np.quantile(found, 0.99) < most
+        assert found.mean() < 0.01
+        assert np.quantile(found, 0.99) < 0.1
     assert gpu.confidence is not None
     assert cpu.confidence is not None
-    assert np.abs(gpu.confidence - cpu.confidence).mean() < mean
+    assert np.abs(gpu.confidence - cpu.confidence).mean() < 0.01
 
 
 def test_the_same_image_has_the_same_depth_whatever_was_seen_before(scene: SyntheticFrame) -> None:
@@ -59,8 +60,9 @@ def test_the_same_image_has_the_same_depth_whatever_was_seen_before(scene: Synth
 
 
 def test_a_slow_first_frame_does_not_cost_the_tiles_of_the_next_ones(scene: SyntheticFrame) -> None:
+    """Each new number of tiles at once has a slow first time, and is tried again after some frames without."""
     gpu = engine("float16")
-    shares = [gpu.infer(scene.image, scene.camera, max_latency_ms=2000).refined_share for _ in range(4)]
+    shares = [gpu.infer(scene.image, scene.camera, max_latency_ms=2000).refined_share for _ in range(40)]
     assert shares[-1] == 1
 
 
