@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from prv2_ros.geometry.tiles import Tile, TileGrid
+from prv2_ros.inference.farthest import farthest_around
 from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
@@ -42,7 +45,8 @@ class ImageMaps:
 
         self._keep_tiles = keep_tiles
         self._cells_hw = (coarse.features_BChw.shape[-2], coarse.features_BChw.shape[-1])
-        self.log_coarse_HW = upsample_to(coarse.log_depth_B1hw.float(), size_hw)[0, 0]
+        self._log_coarse_11hw = coarse.log_depth_B1hw.float()
+        self.log_coarse_HW = upsample_to(self._log_coarse_11hw, size_hw)[0, 0]
         self.log_depth_HW = self.log_coarse_HW.clone()
         self._refined_HW = torch.zeros_like(self.log_depth_HW) if partial else None
         self.log_scale_HW: Tensor | None = None
@@ -74,6 +78,19 @@ class ImageMaps:
             return
         wide_HW = wide_part(self.log_depth_HW - self.log_coarse_HW, self._cells_hw, sigma_cells)
         self.log_depth_HW -= wide_HW if self._refined_HW is None else wide_HW.mul_(self._refined_HW)
+
+    def leave_out_farther(self, share: float) -> None:
+        """Bring nearer what was refined to farther than the coarse depth reaches around a pixel.
+
+        Args:
+            share: how much farther it may be; infinity for no bound.
+
+        """
+        if math.isinf(share):
+            return
+        size_hw = (self.log_depth_HW.shape[-2], self.log_depth_HW.shape[-1])
+        most_HW = farthest_around(self._log_coarse_11hw, size_hw).add_(math.log1p(share))
+        torch.minimum(self.log_depth_HW, most_HW, out=self.log_depth_HW)
 
 
 def _add(sum_HW: Tensor, base_HW: Tensor, tile: Tile, grid: TileGrid, value_hw: Tensor) -> None:

@@ -45,6 +45,10 @@ class EngineConfig:
     """Changes of the refiner that are smoother than this (standard deviation, in cells of the coarse map) are left out;
     0 keeps them. 3 cells are 45 px of a 1920x1080 image. What is wide is the coarse network's matter."""
 
+    farther: float = 0.1
+    """How much farther (share) refined depth may be than the coarse depth is anywhere in the same cell of its map, of
+    15 px in a 1920x1080 image; inf for no bound. A refiner that is wrong about what is far takes walls for the sky."""
+
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
 
@@ -70,6 +74,8 @@ class EngineConfig:
         check_latency(self.max_latency_ms)
         if not 0 <= self.wide_cells <= _WIDEST_CELLS:
             raise ConfigError(f"wide_cells = {self.wide_cells}: must lie between 0 (off) and {_WIDEST_CELLS}")
+        if not self.farther >= 0:
+            raise ConfigError(f"farther = {self.farther}: must be 0 or more (inf for no bound)")
         for region in self.regions:
             check_region(region)
         if self.tile_batch < 0:

@@ -171,7 +171,9 @@ class DepthEngine:
         if not limit_ms:
             # Once a frame: each look at the clock waits for the GPU.
             self._costs.observe(work, refine_ms / len(grid))
-        maps.leave_out_wide_changes(self.config.wide_cells if refined else 0.0)
+        if refined:
+            maps.leave_out_wide_changes(self.config.wide_cells)
+            maps.leave_out_farther(self.config.farther)
         result = DepthResult(
             depth_m=self._metres(maps.log_depth_HW),
             coarse_depth_m=self._metres(maps.log_coarse_HW) if coarse else None,

@@ -21,6 +21,8 @@ from prv2_ros.inference.config import EngineConfig
         ({"overlap_px": -1}, "overlap_px = -1"),
         ({"wide_cells": -0.5}, r"wide_cells = -0.5: must lie between 0 \(off\) and 32"),
         ({"wide_cells": math.nan}, "wide_cells = nan"),
+        ({"farther": -0.1}, r"farther = -0.1: must be 0 or more \(inf for no bound\)"),
+        ({"farther": math.nan}, "farther = nan"),
         ({"tile_batch": -2}, "tile_batch = -2: must be 0"),
     ],
 )

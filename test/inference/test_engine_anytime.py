@@ -14,7 +14,7 @@ from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.wide import wide_part
 
-SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf, wide_cells=0)
+SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf, wide_cells=0, farther=math.inf)
 
 
 def infer_some(engine: DepthEngine, count: int, image, **options):

@@ -1,0 +1,75 @@
+"""How far the coarse depth reaches around each pixel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prv2_ros.inference.blending import ImageMaps
+from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.farthest import farthest_around
+from prv2_ros.network.align import upsample_to
+from prv2_ros.network.coarse_lite import CoarseOutput
+
+
+@settings(max_examples=25)
+@given(rows=st.integers(2, 9), columns=st.integers(2, 9), seed=st.integers(0, 2**31))
+def test_a_cell_reaches_as_far_as_its_farthest_pixel(rows: int, columns: int, seed: int) -> None:
+    log_depth = torch.from_numpy(np.random.default_rng(seed).normal(2, 1, (1, 1, rows, columns)).astype(np.float32))
+    fine = upsample_to(log_depth, (65 * rows, 65 * columns))  # odd: a pixel at each cell's middle
+    expected = F.max_pool2d(fine, 65)[0, 0]
+    found = farthest_around(log_depth, (rows, columns))
+    assert (found >= expected - 1e-5).all()
+    assert (found - expected).abs().max() < 0.15, "a border's value lies half a pixel off the outermost pixels"
+
+
+@settings(max_examples=25)
+@given(height=st.integers(20, 70), width=st.integers(20, 70), seed=st.integers(0, 2**31))
+def test_the_coarse_depth_itself_is_nowhere_farther(height: int, width: int, seed: int) -> None:
+    log_depth = torch.from_numpy(np.random.default_rng(seed).normal(2, 1, (1, 1, 6, 9)).astype(np.float32))
+    assert (upsample_to(log_depth, (height, width))[0, 0] <= farthest_around(log_depth, (height, width)) + 1e-5).all()
+
+
+def _maps(log_depth_11hw: torch.Tensor) -> ImageMaps:
+    features = torch.zeros(1, 1, *log_depth_11hw.shape[-2:])
+    coarse = CoarseOutput(log_depth_B1hw=log_depth_11hw, features_BChw=features, log_scale_B1hw=features)
+    return ImageMaps(coarse, (64, 96), scale=False)
+
+
+def test_what_is_found_farther_is_brought_nearer_and_what_is_nearer_stays() -> None:
+    wall = torch.full((1, 1, 16, 24), math.log(4.0))
+    wall[..., 12:] = math.log(20.0)
+    maps = _maps(wall)
+    maps.log_depth_HW[:20, :20] = math.log(250.0)  # a window taken for the sky
+    maps.log_depth_HW[30:40, :20] = math.log(1.0)  # a pole that the coarse depth missed
+    maps.log_depth_HW[50:, 46:48] = math.log(20.0)  # the border of the farther part, sharpened
+    maps.leave_out_farther(0.1)
+    depth = maps.log_depth_HW.exp()
+    torch.testing.assert_close(depth[:20, :20], torch.full((20, 20), 4.4))
+    torch.testing.assert_close(depth[30:40, :20], torch.ones(10, 20))
+    assert (depth[50:, 46:48] > 10).all()
+    torch.testing.assert_close(depth[:, 60:], torch.full((64, 36), 20.0))
+
+
+def test_without_a_bound_nothing_changes() -> None:
+    maps = _maps(torch.zeros(1, 1, 16, 24))
+    maps.log_depth_HW[:] = 7.0
+    maps.leave_out_farther(math.inf)
+    assert (maps.log_depth_HW == 7.0).all()
+
+
+def test_a_pixel_that_is_no_number_stays_one_and_spoils_no_other() -> None:
+    maps = _maps(torch.zeros(1, 1, 16, 24))
+    maps.log_depth_HW[3, 4] = math.nan
+    maps.leave_out_farther(0.1)
+    assert maps.log_depth_HW.isnan().sum() == 1
+
+
+def test_the_engine_holds_refined_depth_by_default() -> None:
+    assert EngineConfig().farther == pytest.approx(0.1)
