@@ -45,7 +45,7 @@ class EngineConfig:
     """Changes of the refiner that are smoother than this (standard deviation, in cells of the coarse map) are left out;
     0 keeps them. 3 cells are 45 px of a 1920x1080 image. What is wide is the coarse network's matter."""
 
-    farther: float = 0.1
+    farther: float = 0.5
     """How much farther (share) refined depth may be than the coarse depth is anywhere in the same cell of its map, of
     15 px in a 1920x1080 image; inf for no bound. A refiner that is wrong about what is far takes walls for the sky."""
 

@@ -72,4 +72,4 @@ def test_a_pixel_that_is_no_number_stays_one_and_spoils_no_other() -> None:
 
 
 def test_the_engine_holds_refined_depth_by_default() -> None:
-    assert EngineConfig().farther == pytest.approx(0.1)
+    assert EngineConfig().farther == pytest.approx(0.5)
