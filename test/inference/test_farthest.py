@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from engine_pictures import picture, small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from prv2_ros.inference.blending import ImageMaps
 from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.farthest import farthest_around
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
@@ -73,3 +76,20 @@ def test_a_pixel_that_is_no_number_stays_one_and_spoils_no_other() -> None:
 
 def test_the_engine_holds_refined_depth_by_default() -> None:
     assert EngineConfig().farther == pytest.approx(0.5)
+
+
+def test_refined_depth_is_held_to_what_the_coarse_depth_reaches() -> None:
+    free, held = (
+        DepthEngine(
+            small_model(refines=True),
+            device="cpu",
+            config=EngineConfig(max_tile_px=128, overlap_px=32, wide_cells=0, farther=share),
+        ).infer(picture(200, 300))
+        for share in (math.inf, 0.0)
+    )
+    assert (held.depth_m <= free.depth_m * (1 + 1e-5)).all()
+    assert 0.02 < (held.depth_m < 0.999 * free.depth_m).mean() < 0.98
+    assert held.coarse_depth_m is not None
+    around_m = ndimage.maximum_filter(held.coarse_depth_m, 9)  # more than a cell of the coarse map
+    assert (free.depth_m > 1.01 * around_m).any()
+    assert (held.depth_m <= around_m * (1 + 1e-3)).all()
