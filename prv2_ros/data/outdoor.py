@@ -26,7 +26,8 @@ PAVEMENT_M = 0.125
 """Height of a pavement over its road."""
 
 _VEHICLE_M = 2.3
-"""What the middles of two vehicles side by side are apart at least: cars are 1.9 m wide at most, lorries 2.5."""
+"""What the middles of two vehicles side by side are apart at least: cars are 1.9 m wide at most. Two lorries, of 2.5 m,
+may touch; a street of two lanes has no more room."""
 
 
 def camera_height(b: SceneBuilder) -> float:
