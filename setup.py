@@ -70,7 +70,7 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            "depth_node = prv2_ros.ros.node:main",
+            "depth_node = prv2_ros.ros.main:main",
             "prv2 = prv2_ros.cli.main:main",
         ],
     },

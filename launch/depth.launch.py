@@ -1,9 +1,10 @@
-"""Starts the depth node for one camera, and RViz where asked for.
+"""Starts the depth node for one camera or several, and RViz where asked for.
 
     ros2 launch prv2_ros depth.launch.py camera_name:=front params_file:=my.yaml
+    ros2 launch prv2_ros depth.launch.py camera_name:=front,left,right
 
-The node lives in `<namespace>/<camera_name>` and subscribes `image_raw` and `camera_info` there. `ros2 launch` takes no
-empty value: `camera_name:=/` leaves that part out.
+A node lives in `<namespace>/<camera_name>` and subscribes `image_raw` and `camera_info` there. `ros2 launch` takes no
+empty value: `camera_name:=/` leaves that part out. Several cameras share one process and its model.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 ARGUMENTS = {
     "namespace": ("", "Namespace in front of camera_name; where it begins with /, a pushed one is left"),
-    "camera_name": ("camera", "Last part of the node's namespace, / for none; topics are relative to it"),
+    "camera_name": ("camera", "Last part of the node's namespace, / for none; several cameras: front,left,right"),
     "image": ("image_raw", "Image topic to subscribe; a compressed one without its /compressed"),
     "camera_info": ("camera_info", "CameraInfo topic to subscribe"),
     "params_file": (str(CONFIG / "depth.yaml"), "YAML file with the node's parameters"),
@@ -40,11 +41,25 @@ PARAMETER_TYPES = {"model": str, "device": str, "autostart": bool, "use_sim_time
 """Arguments that override the parameter of the same name where they are given."""
 
 
-def camera_namespace(context: LaunchContext) -> str:
-    """`<namespace>/<camera_name>` without empty parts: relative, so that a pushed namespace stands in front of it."""
-    parts = (context.launch_configurations[name].strip("/") for name in ("namespace", "camera_name"))
-    absolute = context.launch_configurations["namespace"].startswith("/")
-    return ("/" if absolute else "") + "/".join(part for part in parts if part)
+def camera_names(context: LaunchContext) -> list[str]:
+    """The cameras of `camera_name`, without slashes around them."""
+    cameras = [name.strip().strip("/") for name in context.launch_configurations["camera_name"].split(",")]
+    if len(cameras) == 1:
+        return cameras
+    if not all(cameras):
+        raise ValueError(f"camera_name:={','.join(cameras)} names an empty camera among others")
+    for name in ("image", "camera_info"):
+        topic = context.launch_configurations[name]
+        if topic.startswith("/"):
+            raise ValueError(f"{name}:={topic} would be the topic of every camera: leave the / at its beginning out")
+    return cameras
+
+
+def camera_namespace(context: LaunchContext, camera: str) -> str:
+    """`<namespace>/<camera>` without empty parts: relative, so that a pushed namespace stands in front of it."""
+    namespace = context.launch_configurations["namespace"]
+    parts = (namespace.strip("/"), camera)
+    return ("/" if namespace.startswith("/") else "") + "/".join(part for part in parts if part)
 
 
 def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
@@ -57,25 +72,28 @@ def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
-    """The depth node, and RViz in the same namespace."""
-    namespace, given = camera_namespace(context), given_parameters(context)
+    """The process of the depth nodes, and RViz in the namespace of the first."""
+    cameras, given = camera_names(context), given_parameters(context)
+    # The executable puts the cameras that it is given below its own namespace. Several nodes have no one name, which
+    # launch_ros would give the parameters to.
+    below, named, name = ("", cameras, None) if len(cameras) > 1 else (cameras[0], [], "depth_node")
     of_rviz = {name: value for name, value in given.items() if name == "use_sim_time"}
     topics = [("image_raw", LaunchConfiguration("image")), ("camera_info", LaunchConfiguration("camera_info"))]
     frame = context.launch_configurations["rviz_frame"]
     depth = Node(
         package="prv2_ros",
         executable="depth_node",
-        name="depth_node",
-        namespace=namespace,
+        name=name,
+        namespace=camera_namespace(context, below),
         output="screen",
         parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
         remappings=topics,
-        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        arguments=[*named, "--ros-args", "--log-level", LaunchConfiguration("log_level")],
     )
     rviz = Node(
         package="rviz2",
         executable="rviz2",
-        namespace=namespace,
+        namespace=camera_namespace(context, cameras[0]),
         arguments=["-d", str(CONFIG / "depth.rviz"), *(["-f", frame] if frame else [])],
         parameters=[of_rviz] if of_rviz else [],
         remappings=topics,

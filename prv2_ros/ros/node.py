@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Callable
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
@@ -19,16 +14,15 @@ from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, foreign_qos_overrides
 from prv2_ros.ros.diagnostics import PERIOD_S, DiagnosticsBuilder
+from prv2_ros.ros.engines import EngineFactory, load_engine
 from prv2_ros.ros.inputs import Inputs
 from prv2_ros.ros.intake import Intake
-from prv2_ros.ros.memory import keep_freed_memory, release_memory
-from prv2_ros.ros.parameters import Settings, resolve
+from prv2_ros.ros.memory import release_memory
+from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline, Publishers
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
-from prv2_ros.ros.worker import NewestFrameWorker
-
-EngineFactory = Callable[[Settings], Engine]
+from prv2_ros.ros.worker import InferenceThread, NewestFrameWorker
 
 _DEMAND_S = 0.1
 """Time between two looks at who subscribes (s)."""
@@ -39,27 +33,23 @@ _PATIENCE_S, _PATIENCE_AT_END_S = 30.0, 3.0
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-def load_engine(settings: Settings) -> Engine:
-    """Load the engine that the parameters name; see `prv2_ros.inference.load.load_engine` for errors."""
-    # Here, not above: torch takes seconds to import, and a wrong parameter should not wait for it.
-    from prv2_ros.inference import load
-    from prv2_ros.inference.config import EngineConfig
-
-    # The node limits the range itself: what is far becomes `far_value`, not always NaN.
-    config = EngineConfig(max_depth_m=math.inf, compile=settings.compile)
-    return load.load_engine(settings.model, settings.device, settings.precision, config=config)
-
-
 class DepthNode(Node):
     """Metric depth of a camera's images: subscribes `image_raw` and `camera_info`, publishes what `Publishers` lists.
 
     Configure loads the model and creates the publishers, activate subscribes and starts the inference thread,
     deactivate stops both, cleanup frees the model. Images are taken in only while somebody subscribes to an output.
-    Callbacks only check and hand on; inference, conversion and publishing run in the thread of `NewestFrameWorker`.
+    Callbacks only check and hand on; inference, conversion and publishing run in the inference thread.
     """
 
-    def __init__(self, engine_factory: EngineFactory = load_engine, **node_options: Any) -> None:
+    def __init__(
+        self, engine_factory: EngineFactory = load_engine, thread: InferenceThread | None = None, **node_options: Any
+    ) -> None:
         """Declare parameters; with `autostart` the node configures and activates itself once it is spun.
+
+        Args:
+            engine_factory: makes the engine when the node is configured.
+            thread: where inference runs; nodes whose factories give them the same engine must share it.
+            node_options: those of rclpy's Node.
 
         Raises:
             ConfigError: a parameter that is probably misspelt, or a value that is refused.
@@ -70,8 +60,8 @@ class DepthNode(Node):
         self._engine_factory = engine_factory
         self._engine: Engine | None = None
         self._outputs: Publishers | None = None
+        self._thread = thread or InferenceThread()
         self._worker: NewestFrameWorker[Frame] | None = None
-        self._left_over: NewestFrameWorker[Frame] | None = None
         self._pipeline: FramePipeline | None = None
         self._state = "unconfigured"
         self._failure = ""
@@ -102,9 +92,6 @@ class DepthNode(Node):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Enable the publishers, start the inference thread and subscribe."""
-        if self._left_over is not None and not self._left_over.ended:  # an engine is for one thread at a time
-            busy = "a frame from before the node was deactivated is still being processed; activate again later"
-            return self._failed("activate", ConfigError(busy))
         result = super().on_activate(state)
         try:
             self._start()
@@ -190,7 +177,7 @@ class DepthNode(Node):
             self.get_clock(),
             running=lambda: self.context.ok() and self._pipeline is pipeline,
         )
-        self._pipeline, self._worker = pipeline, NewestFrameWorker(pipeline)
+        self._pipeline, self._worker = pipeline, NewestFrameWorker(pipeline, self._thread)
         self._inputs.start(self._settings.image_transport)
 
     def _on_info(self, message: CameraInfo) -> None:
@@ -244,7 +231,6 @@ class DepthNode(Node):
             self.statistics.count("dropped")
         self._pipeline = None  # what is still under way may publish nothing
         if not worker.ended:  # the first frame of a model that is compiled takes minutes
-            self._left_over = worker
             self._reporter.warn("stop", "stopped while a frame is still being processed; it will be dropped")
 
     def _release(self) -> None:
@@ -258,31 +244,3 @@ class DepthNode(Node):
             device = engine.device
             del engine
             release_memory(device)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the node until it is interrupted; 1, with one line on stderr, where it cannot start."""
-    node: DepthNode | None = None
-    try:
-        qos.publish_asynchronously()
-        keep_freed_memory()
-        rclpy.init(args=arguments)
-        node = DepthNode()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (Prv2Error, RuntimeError) as error:  # rclpy's own errors (a broken YAML, say) are RuntimeErrors
-        if node is not None and not rclpy.ok():
-            return 0  # what was under way when the signal came could not end
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    finally:
-        if node is not None:
-            node.destroy_node()
-        if rclpy.ok():
-            rclpy.shutdown()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -145,6 +145,8 @@ class FramePipeline:
 
     def _process(self, frame: Frame) -> _Done | None:
         """Infer and publish; None where nothing may be published any more."""
+        if not self._running():  # another camera had its turn meanwhile
+            return None
         image = image_to_rgb(frame.message)
         height, width = image.shape[:2]
         info = frame.infos.of(frame.message.header.stamp)  # after the image was decoded: the info may come later

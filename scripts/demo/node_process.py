@@ -23,7 +23,7 @@ class NodeProcess:
         self.log = log
         self._environment = dict(environment)
         script = Path(sys.executable).with_name("depth_node")
-        start = [str(script)] if script.is_file() else [sys.executable, "-m", "prv2_ros.ros.node"]
+        start = [str(script)] if script.is_file() else [sys.executable, "-m", "prv2_ros.ros.main"]
         options = [word for name, value in (parameters or {}).items() for word in ("-p", f"{name}:={value}")]
         self._command = [*start, "--ros-args", "-r", f"__ns:={bags.NAMESPACE}", *options]
         self._process: subprocess.Popen[bytes] | None = None

@@ -37,11 +37,15 @@ class PlaneEngine:
         self.options: dict[str, Any] = {}
         self.calls: list[tuple[np.ndarray, Any]] = []
         self.keep = 4
+        self.inside = self.most_inside = 0
 
     def infer(self, image_rgb: np.ndarray, camera: Any, **options: Any) -> DepthResult:
         if min(image_rgb.shape[:2]) < 8:
             raise InputError(f"image of {image_rgb.shape[1]}x{image_rgb.shape[0]} px is too small")
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
         time.sleep(self.delay_s)
+        self.inside -= 1
         self.calls = [*self.calls, (image_rgb.copy(), camera)][-self.keep :]
         self.options = options
         depth = np.full(image_rgb.shape[:2], self.depth_m, np.float32)
@@ -90,8 +94,10 @@ class Partner:
     ASKED_FOR: ClassVar = {"confidence": Image, "rgb/image_rect_color": Image}
     """Topics that are subscribed only where a test names them."""
 
-    def __init__(self, context: Any, *, listen: tuple[str, ...] = tuple(KINDS), keep: bool = True) -> None:
-        self.node = Node("partner", context=context)
+    def __init__(
+        self, context: Any, *, listen: tuple[str, ...] = tuple(KINDS), keep: bool = True, namespace: str = ""
+    ) -> None:
+        self.node = Node("partner", context=context, namespace=namespace or None)
         self.images = self.node.create_publisher(Image, "image_raw", reliable())
         self.compressed = self.node.create_publisher(CompressedImage, "image_raw/compressed", reliable())
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", reliable())

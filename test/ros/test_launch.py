@@ -177,17 +177,45 @@ def test_namespace_is_below_a_pushed_one(pushed: str, arguments: dict[str, str],
         assert node.expanded_node_namespace == expected
 
 
-@needs_launch
-def test_topics_and_frame_are_handed_on() -> None:
+def words(node: Any) -> list[str]:
+    """The plain words of a node's command line."""
     from launch.substitutions import TextSubstitution
 
+    return [part.text for word in node.cmd for part in word if isinstance(part, TextSubstitution)]
+
+
+@needs_launch
+def test_several_cameras_share_a_process() -> None:
+    depth, rviz = started("robot1", namespace="rig", camera_name="front, left/", image="color/image")
+    assert words(depth)[:3] == ["front", "left", "--ros-args"]
+    assert depth.expanded_node_namespace == "/robot1/rig"
+    assert rviz.expanded_node_namespace == "/robot1/rig/front"
+    one, _ = started("robot1", camera_name="front")
+    assert words(one)[0] == "--ros-args"
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"camera_name": "a,,b"}, "camera_name:=a,,b names an empty camera among others"),
+        ({"camera_name": "a,b", "image": "/cam/image"}, "image:=/cam/image would be the topic of every camera"),
+        ({"camera_name": "a,b", "camera_info": "/info"}, "camera_info:=/info would be the topic of every camera"),
+    ],
+)
+def test_wrong_cameras_are_refused(arguments: dict[str, str], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        started("", **arguments)
+
+
+@needs_launch
+def test_topics_and_frame_are_handed_on() -> None:
     depth, rviz = started("", image="/cam/image", camera_info="/cam/info", rviz_frame="cam_optical", use_rviz="true")
     topics = [("image_raw", "/cam/image"), ("camera_info", "/cam/info")]
     assert depth.expanded_remapping_rules == rviz.expanded_remapping_rules == topics
-    words = [part.text for word in rviz.cmd for part in word if isinstance(part, TextSubstitution)]
-    assert words[words.index("-f") + 1] == "cam_optical"
+    assert words(rviz)[words(rviz).index("-f") + 1] == "cam_optical"
     _, plain = started("")
-    assert "-f" not in [part.text for word in plain.cmd for part in word if isinstance(part, TextSubstitution)]
+    assert "-f" not in words(plain)
 
 
 RUN = """
@@ -216,13 +244,14 @@ def prefix(tmp_path: Path) -> Path:
     (index / "prv2_ros").touch()
     executable = tmp_path / "lib" / "prv2_ros" / "depth_node"
     executable.parent.mkdir(parents=True)
-    executable.write_text(f'#!/bin/sh\nexec {sys.executable} -m prv2_ros.ros.node "$@"\n')
+    executable.write_text(f'#!/bin/sh\nexec {sys.executable} -m prv2_ros.ros.main "$@"\n')
     executable.chmod(0o755)
     return tmp_path
 
 
 @needs_launch
-def test_real_launch_starts_the_node_with_its_arguments(prefix: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cameras", [["front"], ["front", "left"]])
+def test_real_launch_starts_the_nodes_with_their_arguments(prefix: Path, tmp_path: Path, cameras: list[str]) -> None:
     import rclpy
     from rcl_interfaces.srv import GetParameters
 
@@ -235,7 +264,13 @@ def test_real_launch_starts_the_node_with_its_arguments(prefix: Path, tmp_path: 
         "AMENT_PREFIX_PATH": f"{prefix}:{found}" if found else str(prefix),
         "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
     }
-    arguments = ["namespace:=robot", "camera_name:=front", f"params_file:={params}", "device:=cpu", "autostart:=false"]
+    arguments = [
+        "namespace:=robot",
+        f"camera_name:={','.join(cameras)}",
+        f"params_file:={params}",
+        "device:=cpu",
+        "autostart:=false",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(DEPTH_LAUNCH), *arguments, "use_sim_time:=true"],
         env=environment,
@@ -247,16 +282,17 @@ def test_real_launch_starts_the_node_with_its_arguments(prefix: Path, tmp_path: 
     executor = rclpy.executors.SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
-        client = node.create_client(GetParameters, "/fleet/robot/front/depth_node/get_parameters")
-        assert client.wait_for_service(60), "the node did not come up"
-        names = ["device", "model", "points.stride", "autostart", "use_sim_time", "max_depth_m"]
-        future = client.call_async(GetParameters.Request(names=names))
-        end = time.monotonic() + 30
-        while not future.done() and time.monotonic() < end:
-            executor.spin_once(0.1)
-        device, model, stride, autostart, sim_time, far = future.result().values
-        assert (device.string_value, model.string_value, stride.integer_value) == ("cpu", "from-yaml", 5)
-        assert (autostart.bool_value, sim_time.bool_value, far.double_value) == (False, True, 250.0)
+        for camera in cameras:
+            client = node.create_client(GetParameters, f"/fleet/robot/{camera}/depth_node/get_parameters")
+            assert client.wait_for_service(60), "the node did not come up"
+            names = ["device", "model", "points.stride", "autostart", "use_sim_time", "max_depth_m"]
+            future = client.call_async(GetParameters.Request(names=names))
+            end = time.monotonic() + 30
+            while not future.done() and time.monotonic() < end:
+                executor.spin_once(0.1)
+            device, model, stride, autostart, sim_time, far = future.result().values
+            assert (device.string_value, model.string_value, stride.integer_value) == ("cpu", "from-yaml", 5)
+            assert (autostart.bool_value, sim_time.bool_value, far.double_value) == (False, True, 250.0)
     finally:
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 0

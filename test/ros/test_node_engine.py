@@ -44,7 +44,7 @@ def test_process_with_real_engine_answers_images_with_metric_depth() -> None:
     pixels[48:] = (90, 110, 70)  # ground below, dark wall above
     pixels[:48] = np.random.default_rng(0).integers(0, 60, (48, 160, 3), dtype=np.uint8)
     image, info = image_message(pixels, sec=77, nanosec=5), info_message(160, 96, f_px=140.0)
-    command = [sys.executable, "-m", "prv2_ros.ros.node", "--ros-args", "-p", "device:=cpu", "-p", "precision:=float32"]
+    command = [sys.executable, "-m", "prv2_ros.ros.main", "--ros-args", "-p", "device:=cpu", "-p", "precision:=float32"]
     process = subprocess.Popen(command, cwd=ROOT)
     context = rclpy.Context()
     rclpy.init(context=context)

@@ -59,7 +59,7 @@ def test_frame_under_way_when_told_to_end_is_dropped_without_an_error(capfd: pyt
     with live_node(engine, listen=("depth/image_rect",)) as live:
         live.wait_ready()
         live.partner.images.publish(image_message(np.zeros((48, 64, 3), np.uint8)))
-        wait_until(lambda: live.counts.received == 1, what="the image arrived")
+        wait_until(lambda: engine.inside, what="inference")
         live.node.context.try_shutdown()  # what rclpy does at Ctrl-C
         wait_until(lambda: engine.calls, what="inference ended")
         wait_until(live.settled, what="the image settled")
@@ -153,7 +153,7 @@ def test_diagnostics_count_and_warn() -> None:
 
 
 def run_node(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "prv2_ros.ros.node", "--ros-args", *arguments]
+    command = [sys.executable, "-m", "prv2_ros.ros.main", "--ros-args", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 

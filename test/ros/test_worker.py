@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
-from prv2_ros.ros.worker import NewestFrameWorker
+from prv2_ros.ros.worker import InferenceThread, NewestFrameWorker
 
 
 class Gate:
@@ -115,8 +116,7 @@ def test_an_item_may_stop_its_own_worker() -> None:
     stopped: list[object] = []
     worker: NewestFrameWorker[int] = NewestFrameWorker(lambda item: stopped.append(worker.stop()))
     worker.submit(1)
-    worker._thread.join(10)
-    assert worker.ended
+    _until(lambda: worker.ended)
     assert stopped == [None]
 
 
@@ -131,8 +131,63 @@ assert started.wait(60)
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
+def test_workers_of_one_thread_take_turns_with_the_newest_they_have() -> None:
+    gate, thread = Gate(), InferenceThread()
+    left, middle, right = (NewestFrameWorker(gate, thread) for _ in range(3))
+    left.submit(10)
+    assert gate.started.acquire(timeout=5)
+    for item in (11, 12):
+        left.submit(item)
+    assert [right.submit(item) for item in (30, 31)] == [None, 30]
+    middle.submit(20)
+    for _ in range(3):
+        gate.open.release()
+        assert gate.started.acquire(timeout=5)
+    assert right.pending() == middle.pending() == 0, "left, served first, comes last"
+    gate.open.release()
+    _until_idle(left)
+    assert gate.done == [10, 20, 31, 12]
+    assert [worker.stop() for worker in (left, middle, right)] == [None, None, None]
+
+
+def test_a_worker_stops_while_another_is_served() -> None:
+    gate, thread = Gate(), InferenceThread()
+    busy, waiting = NewestFrameWorker(gate, thread), NewestFrameWorker(gate, thread)
+    busy.submit(1)
+    assert gate.started.acquire(timeout=5)
+    waiting.submit(2)
+    before = time.monotonic()
+    assert waiting.stop(timeout_s=30.0) == 2
+    assert waiting.ended
+    assert time.monotonic() - before < 5
+    gate.open.release()
+    _until_idle(busy)
+    assert gate.done == [1]
+    busy.stop()
+
+
+def test_a_thread_without_workers_ends_and_one_comes_back_with_the_next() -> None:
+    thread = InferenceThread(name="inference of this test")
+
+    def running() -> int:
+        return sum(each.name == "inference of this test" for each in threading.enumerate())
+
+    for round_ in range(3):
+        seen: list[int] = []
+        worker = NewestFrameWorker(seen.append, thread)
+        worker.submit(round_)
+        _until(lambda seen=seen: seen)
+        assert running() == 1
+        worker.stop()
+        _until(lambda: running() == 0)
+
+
 def _until_idle(worker: NewestFrameWorker) -> None:
+    _until(lambda: not worker.pending())
+
+
+def _until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + 10
-    while worker.pending():
-        assert time.monotonic() < end, "still busy after 10 s"
+    while not condition():
+        assert time.monotonic() < end, "not within 10 s"
         time.sleep(0.001)

@@ -1,0 +1,104 @@
+"""The executable `depth_node`: one camera's node, or several cameras' nodes over one model in one process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.exceptions import NameValidationException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.utilities import remove_ros_args
+from rclpy.validate_namespace import validate_namespace
+
+from prv2_ros.errors import ConfigError, Prv2Error
+from prv2_ros.ros import qos
+from prv2_ros.ros.engines import SharedEngines
+from prv2_ros.ros.memory import keep_freed_memory
+from prv2_ros.ros.node import DepthNode
+from prv2_ros.ros.worker import InferenceThread
+
+_NAMESPACE_RULE = "__ns:="
+
+
+def camera_namespaces(cameras: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Full namespaces of cameras, relative names below the namespace that `-r __ns:=` in `arguments` gives.
+
+    Raises:
+        ConfigError: a name that is no namespace, or the same one twice.
+
+    """
+    rules = [text.removeprefix(_NAMESPACE_RULE) for text in arguments if text.startswith(_NAMESPACE_RULE)]
+    base = rules[0].rstrip("/") if rules else ""
+    full = [(name if name.startswith("/") else f"{base}/{name}").rstrip("/") or "/" for name in cameras]
+    for name, namespace in zip(cameras, full, strict=True):
+        try:
+            validate_namespace(namespace)
+        except NameValidationException as error:
+            reason = str(error).splitlines()[0].rstrip(":")
+            raise ConfigError(f"camera {name!r} is no namespace ({reason}): use letters, digits, _ and /") from None
+        if full.count(namespace) > 1:
+            raise ConfigError(f"camera {namespace} is named twice")
+    return full
+
+
+def make_nodes(arguments: Sequence[str]) -> list[DepthNode]:
+    """Make the nodes that the command line (without the program's name) asks for.
+
+    Raises:
+        ConfigError: a camera's name or a parameter is wrong.
+
+    """
+    parser = argparse.ArgumentParser(
+        prog="depth_node",
+        description="Metric depth from camera images. ROS arguments follow --ros-args; README.md lists the parameters.",
+    )
+    about = "namespace of a camera, as front or /robot/front; several share this process and its model (default: one)"
+    parser.add_argument("camera", nargs="*", help=about)
+    cameras = parser.parse_args(remove_ros_args(["depth_node", *arguments])[1:]).camera
+    if not cameras:
+        return [DepthNode()]
+    thread, engines = InferenceThread(), SharedEngines()
+    nodes: list[DepthNode] = []
+    try:
+        for namespace in camera_namespaces(cameras, arguments):
+            # A node's own rule comes before the process's, which would put all nodes into one namespace.
+            rule = ["--ros-args", "-r", f"{_NAMESPACE_RULE}{namespace}"]
+            nodes.append(DepthNode(engines, thread, cli_args=rule))
+    except BaseException:
+        for node in nodes:
+            node.destroy_node()
+        raise
+    return nodes
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until interrupted; 1, with one line on stderr, where a node cannot start."""
+    nodes: list[DepthNode] = []
+    try:
+        qos.publish_asynchronously()
+        keep_freed_memory()
+        rclpy.init(args=arguments)
+        nodes = make_nodes(sys.argv[1:] if arguments is None else arguments)
+        executor = SingleThreadedExecutor()
+        for node in nodes:
+            executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (Prv2Error, RuntimeError) as error:  # rclpy's own errors (a broken YAML, say) are RuntimeErrors
+        if nodes and not rclpy.ok():
+            return 0  # what was under way when the signal came could not end
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    finally:
+        for node in nodes:
+            node.destroy_node()
+        if rclpy.ok():
+            rclpy.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""One engine for all nodes that name the same, for as long as one of them holds it."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy and message packages")
+from ros_fakes import PlaneEngine
+
+from prv2_ros.errors import DeviceError
+from prv2_ros.ros.engines import SharedEngines
+from prv2_ros.ros.parameters import resolve
+
+
+def test_the_same_settings_share_an_engine_and_others_do_not() -> None:
+    engines = SharedEngines(lambda settings: PlaneEngine())
+    held = [engines(resolve({"points.stride": stride})) for stride in (1, 2)]
+    assert held[0] is held[1], "only what the engine is made of counts"
+    for other in ({"model": "b"}, {"device": "cpu"}, {"precision": "float32"}, {"compile": "default"}):
+        assert engines(resolve(other)) is not held[0]
+
+
+def test_an_engine_that_nobody_holds_is_freed_and_loaded_anew() -> None:
+    engines = SharedEngines(lambda settings: PlaneEngine())
+    first = engines(resolve({}))
+    seen = weakref.ref(first)
+    del first
+    gc.collect()
+    assert seen() is None
+    assert isinstance(engines(resolve({})), PlaneEngine)
+
+
+def test_a_failure_is_raised_and_tried_again() -> None:
+    asked: list[Any] = []
+
+    def fail(settings: Any) -> Any:
+        asked.append(settings)
+        raise DeviceError("no such device")
+
+    engines = SharedEngines(fail)
+    for _ in range(2):
+        with pytest.raises(DeviceError, match="no such device"):
+            engines(resolve({}))
+    assert len(asked) == 2
+
+
+def test_the_real_engines_can_be_shared() -> None:
+    from prv2_ros.inference.engine import DepthEngine
+    from prv2_ros.inference.published import PublishedEngine
+
+    for kind in (DepthEngine, PublishedEngine):
+        weakref.ref(kind.__new__(kind))
