@@ -1,0 +1,203 @@
+"""Real launch starts the real nodes.
+
+`launch` and `launch_ros` come with ROS (apt), not from PyPI; without them these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+DEPTH_LAUNCH = ROOT / "launch" / "depth.launch.py"
+
+needs_launch = pytest.mark.skipif(
+    # Of launch itself nothing can be told by its name: this repository's own folder launch/ answers to it.
+    any(importlib.util.find_spec(name) is None for name in ("launch_ros", "rclpy")),
+    reason="needs launch and launch_ros (part of a ROS 2 installation, not on PyPI)",
+)
+
+
+@needs_launch
+@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+def test_every_launch_file_loads(path: Path) -> None:
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    description = get_launch_description_from_python_launch_file(str(path))
+    assert {argument.name for argument in description.get_launch_arguments()} >= {"namespace", "params_file"}
+
+
+def started(pushed: str, **arguments: str) -> tuple[Any, Any]:
+    """The launch file's nodes (depth, RViz) as launch_ros would run them below a pushed namespace."""
+    from launch_ros.actions import PushRosNamespace
+
+    from launch import LaunchContext
+
+    spec = importlib.util.spec_from_file_location("depth_launch", DEPTH_LAUNCH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = LaunchContext()
+    if pushed:
+        PushRosNamespace(pushed).execute(context)
+    defaults = {name: default for name, (default, _) in module.ARGUMENTS.items()}
+    context.launch_configurations.update(defaults | arguments)
+    nodes = module.start_nodes(context)
+    for node in nodes:
+        node._perform_substitutions(context)  # all but starting the process
+    return nodes[0], nodes[1]
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("pushed", "arguments", "expected"),
+    [
+        ("", {}, "/camera"),
+        ("robot1", {}, "/robot1/camera"),
+        ("robot1", {"namespace": "front"}, "/robot1/front/camera"),
+        ("robot1", {"namespace": "/abs"}, "/abs/camera"),
+        ("robot1", {"namespace": "/"}, "/camera"),
+        ("robot1", {"camera_name": ""}, "/robot1"),
+        ("robot1", {"camera_name": "/"}, "/robot1"),
+        ("", {"camera_name": "/"}, "/"),
+        ("", {"camera_name": ""}, "/"),
+        ("", {"namespace": "camera/camera", "camera_name": "color"}, "/camera/camera/color"),
+    ],
+)
+def test_namespace_is_below_a_pushed_one(pushed: str, arguments: dict[str, str], expected: str) -> None:
+    for node in started(pushed, **arguments):
+        assert node.expanded_node_namespace == expected
+
+
+def words(node: Any) -> list[str]:
+    """The plain words of a node's command line."""
+    from launch.substitutions import TextSubstitution
+
+    return [part.text for word in node.cmd for part in word if isinstance(part, TextSubstitution)]
+
+
+@needs_launch
+def test_several_cameras_share_a_process() -> None:
+    depth, rviz = started("robot1", namespace="rig", camera_name="front, left/", image="color/image")
+    assert words(depth)[:3] == ["front", "left", "--ros-args"]
+    assert depth.expanded_node_namespace == "/robot1/rig"
+    assert rviz.expanded_node_namespace == "/robot1/rig/front"
+    one, _ = started("robot1", camera_name="front")
+    assert words(one)[0] == "--ros-args"
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"camera_name": "a,,b"}, "camera_name:=a,,b names an empty camera among others"),
+        ({"camera_name": "a,b", "image": "/cam/image"}, "image:=/cam/image would be the topic of every camera"),
+        ({"camera_name": "a,b", "camera_info": "/info"}, "camera_info:=/info would be the topic of every camera"),
+    ],
+)
+def test_wrong_cameras_are_refused(arguments: dict[str, str], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        started("", **arguments)
+
+
+@needs_launch
+def test_topics_and_frame_are_handed_on() -> None:
+    depth, rviz = started("", image="/cam/image", camera_info="/cam/info", rviz_frame="cam_optical", use_rviz="true")
+    topics = [("image_raw", "/cam/image"), ("camera_info", "/cam/info")]
+    assert depth.expanded_remapping_rules == rviz.expanded_remapping_rules == topics
+    assert words(rviz)[words(rviz).index("-f") + 1] == "cam_optical"
+    _, plain = started("")
+    assert "-f" not in words(plain)
+
+
+RUN = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import PushRosNamespace, SetParameter
+arguments = [tuple(text.split(":=", 1)) for text in sys.argv[2:]]
+service = LaunchService()
+source = PythonLaunchDescriptionSource(sys.argv[1])
+# As a bringup of several robots does: a namespace is pushed, and every node gets the global parameters.
+around = [PushRosNamespace("fleet"), SetParameter("wheel_radius", 0.4)]
+service.include_launch_description(
+    LaunchDescription([*around, IncludeLaunchDescription(source, launch_arguments=arguments)])
+)
+sys.exit(service.run())
+"""
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """An ament prefix with this package's executable, as colcon would install it."""
+    index = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    index.mkdir(parents=True)
+    (index / "prv2_ros").touch()
+    executable = tmp_path / "lib" / "prv2_ros" / "depth_node"
+    executable.parent.mkdir(parents=True)
+    executable.write_text(f'#!/bin/sh\nexec {sys.executable} -m prv2_ros.ros.main "$@"\n')
+    executable.chmod(0o755)
+    return tmp_path
+
+
+@needs_launch
+@pytest.mark.parametrize("cameras", [["front"], ["front", "left"]])
+def test_real_launch_starts_the_nodes_with_their_arguments(prefix: Path, tmp_path: Path, cameras: list[str]) -> None:
+    import rclpy
+    from rcl_interfaces.srv import GetParameters
+
+    params = tmp_path / "params.yaml"
+    params.write_text(
+        "/**:\n  ros__parameters:\n    device: cuda:7\n    model: from-yaml\n    points:\n      stride: 5\n"
+    )
+    found = os.environ.get("AMENT_PREFIX_PATH", "")
+    environment = os.environ | {
+        "AMENT_PREFIX_PATH": f"{prefix}:{found}" if found else str(prefix),
+        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    arguments = [
+        "namespace:=robot",
+        f"camera_name:={','.join(cameras)}",
+        f"params_file:={params}",
+        "device:=cpu",
+        "autostart:=false",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(DEPTH_LAUNCH), *arguments, "use_sim_time:=true"],
+        env=environment,
+        start_new_session=True,
+    )
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("asker", context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        for camera in cameras:
+            client = node.create_client(GetParameters, f"/fleet/robot/{camera}/depth_node/get_parameters")
+            assert client.wait_for_service(60), "the node did not come up"
+            names = ["device", "model", "points.stride", "autostart", "use_sim_time", "max_depth_m"]
+            future = client.call_async(GetParameters.Request(names=names))
+            end = time.monotonic() + 30
+            while not future.done() and time.monotonic() < end:
+                executor.spin_once(0.1)
+            device, model, stride, autostart, sim_time, far = future.result().values
+            assert (device.string_value, model.string_value, stride.integer_value) == ("cpu", "from-yaml", 5)
+            assert (autostart.bool_value, sim_time.bool_value, far.double_value) == (False, True, 250.0)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 0
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
