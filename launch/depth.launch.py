@@ -26,7 +26,7 @@ ARGUMENTS = {
     "namespace": ("", "Namespace in front of camera_name; where it begins with /, a pushed one is left"),
     "camera_name": ("camera", "Last part of the node's namespace, / for none; several cameras: front,left,right"),
     "image": ("image_raw", "Image topic to subscribe; a compressed one without its /compressed"),
-    "camera_info": ("camera_info", "CameraInfo topic to subscribe"),
+    "camera_info": ("", "CameraInfo topic to subscribe; empty: the one beside the images"),
     "params_file": (str(CONFIG / "depth.yaml"), "YAML file with the node's parameters"),
     "model": ("", "Weights to load; empty leaves it to params_file"),
     "device": ("", "Compute device; empty leaves it to params_file"),
@@ -71,6 +71,13 @@ def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
     }
 
 
+def remappings(context: LaunchContext) -> list[tuple[str, str]]:
+    """Topics that were given, and the camera info beside the images, which RViz would not find by itself."""
+    image, info = (context.launch_configurations[name] for name in ("image", "camera_info"))
+    beside, slash, _ = image.rpartition("/")
+    return [("image_raw", image), ("camera_info", info or f"{beside}{slash}camera_info")]
+
+
 def start_nodes(context: LaunchContext) -> list[Node]:
     """The process of the depth nodes, and RViz in the namespace of the first."""
     cameras, given = camera_names(context), given_parameters(context)
@@ -78,7 +85,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     # launch_ros would give the parameters to.
     below, named, name = ("", cameras, None) if len(cameras) > 1 else (cameras[0], [], "depth_node")
     of_rviz = {name: value for name, value in given.items() if name == "use_sim_time"}
-    topics = [("image_raw", LaunchConfiguration("image")), ("camera_info", LaunchConfiguration("camera_info"))]
+    topics = remappings(context)
     frame = context.launch_configurations["rviz_frame"]
     depth = Node(
         package="prv2_ros",

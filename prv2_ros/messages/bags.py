@@ -246,6 +246,25 @@ class Bag:
         return InputError(f"bag {self.path} cannot be read: {text.rstrip('.')}: {advice}")
 
 
+def missing_messages(found: int, expected: int, where: str, *, damaged: int = 0) -> str | None:
+    """Say in a line that a bag gave another number of messages than it says it has; None where it gave as many.
+
+    Args:
+        found: messages that were read.
+        expected: messages that its index says it has.
+        where: the topics of both, in words.
+        damaged: messages that were found and could not be read.
+
+    """
+    if found == expected:
+        return None
+    told = f" ({damaged} of them damaged)" if damaged else ""
+    return (
+        f"{found} of the {expected} messages that the bag says it has on {where} could be read{told}: it is cut short "
+        "or damaged"
+    )
+
+
 def _store() -> Any:
     from rosbags.typesys import Stores, get_typestore
 

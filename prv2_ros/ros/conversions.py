@@ -1,7 +1,7 @@
 """Incoming image messages of any kind to RGB arrays.
 
 Both message types are told apart by their fields. cv_bridge is asked only for encodings that
-`encodings.ENCODINGS` does not know, and only where it is installed.
+`encodings` neither reads nor refuses by name, and only where it is installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_image(message: Any) -> None:
     """
     if hasattr(message, "format"):
         compressed.check_compressed(message)
-    elif message.encoding in encodings.ENCODINGS or _bridge() is None:
+    elif encodings.is_decided(message.encoding) or _bridge() is None:
         encodings.check_layout(message)
     else:
         encodings.check_size(message)
@@ -41,7 +41,7 @@ def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     if hasattr(message, "format"):
         return compressed.compressed_to_rgb(message)
     bridge = _bridge()
-    if message.encoding in encodings.ENCODINGS or bridge is None:
+    if encodings.is_decided(message.encoding) or bridge is None:
         return encodings.to_rgb(message)
     try:
         return np.asarray(bridge.imgmsg_to_cv2(message, "rgb8"))

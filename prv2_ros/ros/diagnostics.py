@@ -12,6 +12,12 @@ from prv2_ros.ros.statistics import Snapshot
 PERIOD_S = 1.0
 """Time between two entries (s)."""
 
+STALLED_S = 10.0
+"""How long frames may be in hand without one being done (s), before that is an error."""
+
+_LOST_SHARE = 0.2
+"""Share of the images that may be lost on the way without a warning; best effort loses some."""
+
 
 def device_memory_mib(device: Any) -> float:
     """Memory in use (MiB): what torch holds on a CUDA device, elsewhere the resident set of this process."""
@@ -29,7 +35,7 @@ class DiagnosticsBuilder:
     def __init__(self, node_name: str) -> None:
         self._name = f"{node_name}: depth"
         self._hardware_id = node_name
-        self._last_errors = 0
+        self._last_errors = self._last_lost = self._last_received = 0
 
     def build(
         self,
@@ -42,6 +48,10 @@ class DiagnosticsBuilder:
         calibrated: bool,
         failure: str = "",
         idle: bool = False,
+        points_starve: bool = False,
+        stalled_s: float = 0.0,
+        image_source: str = "",
+        info_source: str = "",
     ) -> DiagnosticArray:
         """Return a DiagnosticArray with one status.
 
@@ -54,45 +64,61 @@ class DiagnosticsBuilder:
             calibrated: False where the latest camera info, or its absence, leaves the scale assumed.
             failure: why the node could not be configured or activated.
             idle: True where images are not taken in, as nobody subscribes to what is made of them.
+            points_starve: True where somebody subscribes to the points, and they cannot be made.
+            stalled_s: for how long there have been frames and none was done (s).
+            image_source: topic of the images, and who publishes it, in words.
+            info_source: likewise of the camera info.
 
         The level is ERROR where the node gives no depth for a reason of its own, WARN where its inputs are at fault.
 
         """
         status = DiagnosticStatus(name=self._name, hardware_id=self._hardware_id)
-        problems = self._problems(snapshot, state, input_timeout_s, calibrated, idle)
+        inputs = self._problems_of_images(snapshot, input_timeout_s, image_source) if not idle else []
+        counted = self._problems_of_counts(snapshot)
+        problems = inputs + counted if state == "active" else []
+        if state == "active" and not calibrated and (points_starve or snapshot.input_age_s is not None):
+            problems.append(f"no calibrated camera info{info_source}: scale is assumed, no points")
         faults = [failure] if failure else []
         if state == "active" and snapshot.failure:
             faults.append(f"inference fails: {snapshot.failure}")
+        if stalled_s > STALLED_S:
+            faults.append(f"no frame was done for {stalled_s:.0f} s")
         status.level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
         if faults:
             status.level = DiagnosticStatus.ERROR
         well = "idle: no subscriber" if idle else f"{snapshot.rate_hz:.1f} Hz"
         status.message = "; ".join(faults + problems) or (well if state == "active" else state)
-        values = _values(snapshot, engine) | {"state": state, "calibrated": str(calibrated).lower()}
+        values = _values(snapshot, engine) | {
+            "frames in hand since (s)": f"{stalled_s:.1f}",
+            "state": state,
+            "calibrated": str(calibrated).lower(),
+        }
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = stamp
         return array
 
-    def _problems(
-        self, snapshot: Snapshot, state: str, input_timeout_s: float, calibrated: bool, idle: bool
-    ) -> list[str]:
-        counts = snapshot.counts
+    def _problems_of_images(self, snapshot: Snapshot, input_timeout_s: float, source: str) -> list[str]:
+        if snapshot.input_age_s is None:
+            return [f"no image yet{source}"]
+        if snapshot.input_age_s > input_timeout_s:
+            return [f"no image for {snapshot.input_age_s:.1f} s{source}"]
+        return []
+
+    def _problems_of_counts(self, snapshot: Snapshot) -> list[str]:
+        """What is new since the last time."""
+        counts, problems = snapshot.counts, []
         errors = counts.errors - counts.inference_errors + counts.info_errors
         new_errors, self._last_errors = errors - self._last_errors, errors
-        if state != "active":
-            return []
-        problems = []
-        if idle:
-            pass  # no image is awaited
-        elif snapshot.input_age_s is None:
-            problems.append("no image yet")
-        elif snapshot.input_age_s > input_timeout_s:
-            problems.append(f"no image for {snapshot.input_age_s:.1f} s")
+        new_lost, self._last_lost = counts.lost - self._last_lost, counts.lost
+        received, self._last_received = counts.received - self._last_received, counts.received
         if new_errors:
             problems.append(f"{new_errors} bad messages in the last {PERIOD_S:g} s")
-        if snapshot.input_age_s is not None and not calibrated:
-            problems.append("no calibrated camera info: scale is assumed, no points")
+        if new_lost > _LOST_SHARE * (received + new_lost):
+            problems.append(
+                f"{new_lost} of {received + new_lost} images lost on the way in the last {PERIOD_S:g} s: large ones "
+                "want config/fastdds_large_data.xml in every process that shares them"
+            )
         return problems
 
 
@@ -112,6 +138,8 @@ def _values(snapshot: Snapshot, engine: Any | None) -> dict[str, str]:
         "frames skipped": str(counts.skipped),
         "frames with errors": str(counts.errors),
         "inference errors": str(counts.inference_errors),
+        "frames lost on the way": str(counts.lost),
+        "frames with another's camera info": str(counts.info_foreign),
         "camera infos in": str(counts.info_received),
         "camera infos with errors": str(counts.info_errors),
         "device": "none" if engine is None else str(engine.device),

@@ -23,10 +23,15 @@ class Inputs:
     """
 
     def __init__(
-        self, node: Node, on_image: Callable[[Any], None], on_info: Callable[[Any], None], report: qos.Report
+        self,
+        node: Node,
+        on_image: Callable[[Any], None],
+        on_info: Callable[[Any], None],
+        on_lost: Callable[[int], None],
+        report: qos.Report,
     ) -> None:
         """Take the node and its callbacks; `report` gets a line where a publisher's QoS does not match."""
-        self._node, self._report = node, report
+        self._node, self._report, self._on_lost = node, report, on_lost
         self._on_image, self._on_info = on_image, on_info
         self._info: Any | None = None
         self._image: Any | None = None
@@ -42,22 +47,39 @@ class Inputs:
         """Subscribe to both, images as `raw` or `compressed`."""
         compressed = image_transport == "compressed"
         self._kind = (CompressedImage, self._compressed_topic()) if compressed else (Image, "image_raw")
-        self._info = self._subscribe(CameraInfo, "camera_info", self._on_info)
-        self._image = self._subscribe(*self._kind, self._on_image)
+        self._info = qos.subscribe(self._node, CameraInfo, self._info_topic(), self._on_info, self._report)
+        self._subscribe_images()
         self._wanted_at = time.monotonic()
 
-    def follow(self, wanted: bool) -> None:
-        """Take images in where they are wanted, and leave them once they were not for `IDLE_S`."""
+    def follow(self, wanted: bool) -> bool:
+        """Take images in where they are wanted, and leave them once they were not for `IDLE_S`; True where taken up."""
         if self._info is None:
-            return
+            return False
         now = time.monotonic()
         if wanted:
             self._wanted_at = now
             if self._image is None:
-                self._image = self._subscribe(*self._kind, self._on_image)
+                self._subscribe_images()
+                return True
         elif self._image is not None and now - self._wanted_at > IDLE_S:
             self._node.destroy_subscription(self._image)
             self._image = None
+        return False
+
+    @property
+    def image_source(self) -> str:
+        """The topic of the images and how many publish it, in words."""
+        return self._source(self._kind[1])
+
+    @property
+    def info_source(self) -> str:
+        """The topic of the camera info and how many publish it, in words."""
+        return self._source(self._info_topic())
+
+    @property
+    def info_topic(self) -> str:
+        """The full name of the camera info's topic."""
+        return str(self._node.resolve_topic_name(self._info_topic()))
 
     def stop(self) -> None:
         """Unsubscribe from both."""
@@ -66,13 +88,25 @@ class Inputs:
                 self._node.destroy_subscription(subscription)
         self._image, self._info = None, None
 
-    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> Any:
-        options = qos.subscription_options(self._node.resolve_topic_name(topic), self._report)
-        return self._node.create_subscription(kind, topic, callback, qos.sensor_input(), **options)
+    def _subscribe_images(self) -> None:
+        self._image = qos.subscribe(self._node, *self._kind, self._on_image, self._report, self._on_lost)
+
+    def _source(self, topic: str) -> str:
+        name = self._node.resolve_topic_name(topic)
+        publishers = self._node.count_publishers(name)
+        return f" on {name} ({publishers or 'no'} publisher{'s' * (publishers != 1)})"
 
     def _compressed_topic(self) -> str:
-        """Where `image_raw` is remapped its compressed sibling moves along, unless it has a remapping of its own."""
-        topic, resolve = "image_raw/compressed", self._node.resolve_topic_name
-        if resolve(topic) != resolve(topic, only_expand=True):
-            return topic
-        return f"{resolve('image_raw')}/compressed"
+        return self._moved_along("image_raw/compressed", f"{self._node.resolve_topic_name('image_raw')}/compressed")
+
+    def _info_topic(self) -> str:
+        """As image_transport has it: beside the image."""
+        beside = self._node.resolve_topic_name("image_raw").rpartition("/")[0]
+        return self._moved_along("camera_info", f"{beside}/camera_info")
+
+    def _moved_along(self, topic: str, sibling: str) -> str:
+        """The sibling of a remapped `image_raw`, unless the topic has a remapping of its own."""
+        resolve = self._node.resolve_topic_name
+        image_moved = resolve("image_raw") != resolve("image_raw", only_expand=True)
+        has_own = resolve(topic) != resolve(topic, only_expand=True)
+        return sibling if image_moved and not has_own else topic

@@ -73,10 +73,12 @@ class Intake:
             self._reporter.warn("image", f"image dropped: {error}")
             return None
         awaits_info = self._infos.newest is None and arrival - self._first_image < settings.camera_info_wait_s
+        awaits_info |= settings.require_calibration and not self.is_calibrated
         if not wanted() or awaits_info or not self._is_due(arrival, settings.max_rate_hz):
             self._statistics.count("skipped")
             return None
-        return Frame(message=message, infos=self._infos, settings=settings, arrival=arrival)
+        own = self._infos.own(message.header.stamp)  # now, as by its turn newer ones may have replaced it
+        return Frame(message=message, info=own, infos=self._infos, settings=settings, arrival=arrival)
 
     def _is_due(self, arrival: float, max_rate_hz: float) -> bool:
         if max_rate_hz <= 0:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
 import rclpy
-from rclpy.exceptions import NameValidationException
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import remove_ros_args
 from rclpy.validate_namespace import validate_namespace
@@ -73,9 +75,26 @@ def make_nodes(arguments: Sequence[str]) -> list[DepthNode]:
     return nodes
 
 
+def end(nodes: Sequence[DepthNode], code: int) -> int:
+    """Destroy the nodes and return the exit code; ends the process where an inference does not come to its end."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would break into what follows
+    for node in nodes:
+        node.destroy_node()
+    if rclpy.ok():
+        rclpy.shutdown()
+    if any(node.infers for node in nodes):
+        # The interpreter must not be taken down around a thread that is inside torch: that ends in SIGABRT.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    signal.signal(signal.SIGINT, before)
+    return code
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run until interrupted; 1, with one line on stderr, where a node cannot start."""
     nodes: list[DepthNode] = []
+    code = 0
     try:
         qos.publish_asynchronously()
         keep_freed_memory()
@@ -87,17 +106,13 @@ def main(arguments: list[str] | None = None) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (Prv2Error, RuntimeError) as error:  # rclpy's own errors (a broken YAML, say) are RuntimeErrors
-        if nodes and not rclpy.ok():
-            return 0  # what was under way when the signal came could not end
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    except (Prv2Error, RuntimeError, ParameterException) as error:  # a broken YAML, say, is a RuntimeError of rclpy
+        if not nodes or rclpy.ok():  # else what was under way when the signal came could not end
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            code = 1
     finally:
-        for node in nodes:
-            node.destroy_node()
-        if rclpy.ok():
-            rclpy.shutdown()
-    return 0
+        code = end(nodes, code)
+    return code
 
 
 if __name__ == "__main__":

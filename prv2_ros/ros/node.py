@@ -69,7 +69,7 @@ class DepthNode(Node):
         self._settings = declare_parameters(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._intake = Intake(self.statistics, self._reporter)
-        self._inputs = Inputs(self, self._on_image, self._on_info, self._report_qos)
+        self._inputs = Inputs(self, self._on_image, self._on_info, self._on_lost, self._report_qos)
         self._diagnostics = DiagnosticsBuilder(self.get_fully_qualified_name())
         self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Wall time: health must be seen also while simulated time stands still.
@@ -128,10 +128,25 @@ class DepthNode(Node):
         """Back to unconfigured after a transition that raised."""
         return self.on_cleanup(state)
 
+    @property
+    def infers(self) -> bool:
+        """True while the inference thread is busy, be it for another node."""
+        return self._thread.busy
+
     def destroy_node(self) -> None:
         """Stop the inference thread before rclpy frees what it publishes with."""
         self._release()
         super().destroy_node()
+
+    def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:
+        """Refuse what the state does not allow; rclpy lets its error end the process, and every camera in it."""
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
+        except RuntimeError as error:
+            what = f"transition {request.transition.label or request.transition.id} refused when {self._state}"
+            self._reporter.warn("transition", f"{what}: {str(error).splitlines()[0]}")
+            response.success = False
+            return response
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)
@@ -176,12 +191,16 @@ class DepthNode(Node):
             self._reporter,
             self.get_clock(),
             running=lambda: self.context.ok() and self._pipeline is pipeline,
+            info_topic=self._inputs.info_topic,
         )
         self._pipeline, self._worker = pipeline, NewestFrameWorker(pipeline, self._thread)
         self._inputs.start(self._settings.image_transport)
 
     def _on_info(self, message: CameraInfo) -> None:
         self._intake.take_info(message, self._settings)
+
+    def _on_lost(self, number: int) -> None:
+        self.statistics.count("lost", number)
 
     def _on_image(self, message: Any) -> None:
         worker = self._worker
@@ -194,9 +213,17 @@ class DepthNode(Node):
     def _wanted(self) -> bool:
         return self._outputs is not None and self._outputs.wanted(points=self._intake.is_calibrated)
 
+    def _points_starve(self) -> bool:
+        return self._outputs is not None and self._outputs.wanted(points=True) and not self._wanted()
+
     def _follow_demand(self) -> None:
-        if self._state == "active":
-            self._inputs.follow(self._wanted())
+        if self._state != "active":
+            return
+        if self._inputs.follow(self._wanted()):
+            self.statistics.forget_input()
+        if self._points_starve() and not self._inputs.takes_images:  # camera info has had its time
+            text = f"points are subscribed, but there is no calibrated camera info{self._inputs.info_source}"
+            self._reporter.warn_once("assumed_fov", text)
 
     def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
         try:
@@ -218,6 +245,10 @@ class DepthNode(Node):
             calibrated=self._intake.is_calibrated,
             failure=self._failure,
             idle=not self._inputs.takes_images,
+            points_starve=self._points_starve(),
+            stalled_s=0.0 if self._worker is None else self._worker.stalled_s(),
+            image_source=self._inputs.image_source,
+            info_source=self._inputs.info_source,
         )
         self._diagnostics_out.publish(array)
 

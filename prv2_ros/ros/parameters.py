@@ -36,6 +36,7 @@ class Settings:
     input_rectified: bool
     rectify: bool
     assumed_fov_deg: float
+    require_calibration: bool
     camera_info_wait_s: float
     max_rate_hz: float
     max_latency_ms: float
@@ -110,6 +111,11 @@ TABLE: tuple[Parameter, ...] = (
         low=10.0,
         high=150.0,
         description="Horizontal field of view taken while no calibrated camera info is known; no points then.",
+    ),
+    Parameter(
+        name="require_calibration",
+        default=False,
+        description="Skip frames while no calibrated camera info is known, instead of assuming a field of view.",
     ),
     Parameter(
         name="camera_info_wait_s",

@@ -80,6 +80,8 @@ class Frame:
 
     message: Any
     """sensor_msgs/Image or CompressedImage."""
+    info: Any | None
+    """Its own sensor_msgs/CameraInfo, where that was there before it."""
     infos: CameraInfos
     """Camera infos, among them the frame's own, which may arrive just after it."""
     settings: Settings
@@ -107,14 +109,27 @@ class FramePipeline:
         clock: Any,
         *,
         running: Callable[[], bool],
+        info_topic: str = "camera_info",
     ) -> None:
-        """Take the parts; `running` says whether results may still go out: ROS is up, and nobody gave up on them."""
+        """Take the parts.
+
+        Args:
+            engine: what infers.
+            publishers: where results go.
+            statistics: what became of frames.
+            reporter: log lines.
+            clock: the node's (rclpy).
+            running: whether results may still go out: ROS is up, and nobody gave up on them.
+            info_topic: name of the camera info's topic, for messages.
+
+        """
         self._engine = engine
         self._publishers = publishers
         self._statistics = statistics
         self._reporter = reporter
         self._clock = clock
         self._running = running
+        self._info_topic = info_topic
         self._views = ViewCache()
         self._depth = DepthWriter()
         self._cloud = CloudWriter()
@@ -149,13 +164,15 @@ class FramePipeline:
             return None
         image = image_to_rgb(frame.message)
         height, width = image.shape[:2]
-        info = frame.infos.of(frame.message.header.stamp)  # after the image was decoded: the info may come later
-        view = self._views.get(info, width, height, frame.settings)
+        view = self._views.get(self._info_of(frame), width, height, frame.settings)
         if not view.is_calibrated:
+            if frame.settings.require_calibration:
+                return None
             self._reporter.warn_once(
                 "assumed_fov",
-                f"no calibrated camera info: depth assumes a field of view of {frame.settings.assumed_fov_deg:g} "
-                "degrees (assumed_fov_deg), its scale may be wrong and no points are published",
+                f"no calibrated camera info on {self._info_topic}: depth assumes a field of view of "
+                f"{frame.settings.assumed_fov_deg:g} degrees (assumed_fov_deg), its scale may be wrong and no points "
+                "are published",
             )
         image = np.ascontiguousarray(view.rectified(image))
         start = time.perf_counter()
@@ -175,6 +192,14 @@ class FramePipeline:
         if wanted:
             self._publish_confidence(frame, view, result)
         return _Done(inference_ms=inference_ms, refined_share=result.refined_share)
+
+    def _info_of(self, frame: Frame) -> Any | None:
+        """The camera info of a frame; asked after the image was decoded, as it may come later."""
+        stamp = frame.message.header.stamp
+        info = frame.info or frame.infos.of(stamp)
+        if info is not None and info.header.stamp != stamp and frame.infos.paired:
+            self._statistics.count("info_foreign")
+        return info
 
     def _publish(self, frame: Frame, view: View, image: NDArray[np.uint8], depth_m: NDArray[np.float32]) -> None:
         header, settings, publishers = frame.message.header, frame.settings, self._publishers

@@ -17,9 +17,9 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 try:
-    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
-    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 
 def publish_asynchronously() -> None:
@@ -55,6 +55,36 @@ def reliable_output() -> QoSProfile:
         reliability=QoSReliabilityPolicy.RELIABLE,
         durability=QoSDurabilityPolicy.VOLATILE,
     )
+
+
+def subscribe(
+    node: Any,
+    kind: Any,
+    topic: str,
+    callback: Callable[[Any], None],
+    report: Report,
+    lost: Callable[[int], None] | None = None,
+) -> Any:
+    """Subscribe to a sensor's topic.
+
+    Args:
+        node: rclpy Node.
+        kind: message type.
+        topic: its name, as the node's code has it.
+        callback: gets the messages.
+        report: gets a line where a publisher's QoS does not match.
+        lost: gets the number of messages that were lost on the way, where the middleware tells it.
+
+    """
+    options = subscription_options(node.resolve_topic_name(topic), report)
+    if lost is not None:
+        events = options["event_callbacks"]
+        events.message_lost = lambda event: lost(event.total_count_change)
+        try:
+            return node.create_subscription(kind, topic, callback, sensor_input(), **options)
+        except UnsupportedEventTypeError:
+            events.message_lost = None
+    return node.create_subscription(kind, topic, callback, sensor_input(), **options)
 
 
 def subscription_options(topic: str, report: Report) -> dict[str, Any]:

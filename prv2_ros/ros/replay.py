@@ -22,7 +22,7 @@ from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
 from prv2_ros.errors import InputError, Prv2Error
-from prv2_ros.messages.bags import Bag, RawMessage
+from prv2_ros.messages.bags import Bag, RawMessage, missing_messages
 from prv2_ros.messages.depth_images import DEPTH_ENCODINGS
 from prv2_ros.ros.replay_topics import IMAGES, BagPublishers, message_class
 
@@ -99,6 +99,7 @@ class Player:
         self._clock = node.create_publisher(Clock, "/clock", 10)
         own = ("/clock", "/" + options.follow.lstrip("/"))
         self._publishers = BagPublishers(node, bag, named=options.topics, without=own)
+        self._missing: str | None = None
         self._waits: dict[str, bool] = {}
         self._answers: set[int] = set()
         self._subscription: Any = None
@@ -122,7 +123,9 @@ class Player:
         topics = self._publishers.start()
         start = time.monotonic()
         first_ns: int | None = None
+        read = 0
         for raw in self._bag.messages(topics):
+            read += 1
             first_ns = raw.bag_ns if first_ns is None else first_ns
             if not self._options.follow:
                 self._wait_until(start, raw.bag_ns - first_ns, first_ns)
@@ -135,11 +138,14 @@ class Player:
                 if self._options.follow and self._is_camera(raw):
                     played.asked += 1
                     played.answered += self._wait_for_answer(raw)
+        of_topic = self._bag.topics()
+        self._missing = missing_messages(read, sum(of_topic[name].count for name in topics), "the published topics")
         return played
 
     def tell_damage(self) -> None:
-        """Say what of the bag could not be read."""
-        for line in dict.fromkeys(self._bag.damage):
+        """Say what of the bag could not be read, once it was played."""
+        lines = [*self._bag.damage, *([self._missing] if self._missing else [])]
+        for line in dict.fromkeys(lines):
             self._node.get_logger().warning(line)
 
     def _wait_until(self, start: float, offset_ns: int, first_ns: int) -> None:

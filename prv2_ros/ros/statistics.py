@@ -35,6 +35,10 @@ class Counts:
     """Camera infos that arrived."""
     info_errors: int = 0
     """Camera infos that were not usable: malformed, or uncalibrated (zero intrinsics)."""
+    info_foreign: int = 0
+    """Frames described by another frame's camera info, though infos come with the images' stamps."""
+    lost: int = 0
+    """Images that the middleware reports as lost on their way; not among those received."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +86,15 @@ class Statistics:
                 samples.clear()
             self._last_input, self._failure = None, ""
 
-    def count(self, name: str) -> None:
-        """Add one to the counter of that name (a field of `Counts`)."""
+    def forget_input(self) -> None:
+        """No image is awaited since before: images are taken in anew."""
         with self._lock:
-            setattr(self._counts, name, getattr(self._counts, name) + 1)
+            self._last_input = None
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to the counter of that name (a field of `Counts`)."""
+        with self._lock:
+            setattr(self._counts, name, getattr(self._counts, name) + number)
 
     def image_arrived(self) -> float:
         """Count an image and return its arrival time (s, monotonic)."""

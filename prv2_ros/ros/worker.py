@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +23,8 @@ class InferenceThread:
         self._name = name
         self._workers: list[NewestFrameWorker[Any]] = []
         self._running = False
+        self.busy = False
+        """True while an item is being processed."""
 
     def add(self, worker: NewestFrameWorker[Any]) -> None:
         """Serve a worker, from now until it is stopped."""
@@ -65,6 +68,7 @@ class NewestFrameWorker(Generic[Item]):
         self._thread = thread or InferenceThread()
         self._changed = self._thread.changed
         self._waiting: Item | None = None
+        self._pending_since = 0.0
         self._busy: threading.Thread | None = None
         self.stopped = False
         self._thread.add(self)
@@ -74,6 +78,8 @@ class NewestFrameWorker(Generic[Item]):
         with self._changed:
             if self.stopped:
                 return item
+            if not self.pending():
+                self._pending_since = time.monotonic()
             replaced, self._waiting = self._waiting, item
             self._changed.notify_all()
             return replaced
@@ -82,6 +88,11 @@ class NewestFrameWorker(Generic[Item]):
         """Return how many items are waiting or being processed (0 to 2)."""
         with self._changed:
             return int(self._busy is not None) + int(self._waiting is not None)
+
+    def stalled_s(self) -> float:
+        """Return for how long there has been an item and none was done (s), 0 where there is none."""
+        with self._changed:
+            return time.monotonic() - self._pending_since if self.pending() else 0.0
 
     def stop(self, timeout_s: float = 30.0) -> Item | None:
         """Finish the item being processed and take no more; return the item that still waited, if any.
@@ -108,12 +119,13 @@ class NewestFrameWorker(Generic[Item]):
             item, self._waiting = self._waiting, None
             if item is None:
                 return
-            self._busy = threading.current_thread()
+            self._busy, self._thread.busy = threading.current_thread(), True
         try:
             self._process(item)
         finally:
             # An item kept in this frame's locals would keep its image alive until the next one.
             del item
             with self._changed:
-                self._busy = None
+                self._busy, self._thread.busy = None, False
+                self._pending_since = time.monotonic()
                 self._changed.notify_all()

@@ -44,6 +44,8 @@ def test_channel_orders(rgb: np.ndarray, pad: int) -> None:
         "bgr8": rgb[..., ::-1],
         "rgba8": np.concatenate([rgb, alpha], -1),
         "bgra8": np.concatenate([rgb[..., ::-1], alpha], -1),
+        "8UC3": rgb[..., ::-1],
+        "8UC4": np.concatenate([rgb[..., ::-1], alpha], -1),
     }.items():
         np.testing.assert_array_equal(to_rgb(message(np.ascontiguousarray(pixels), encoding, pad=pad)), rgb)
 
@@ -61,6 +63,34 @@ def test_16_bit_keeps_the_high_byte_in_either_byte_order(encoding: str, big: boo
     grey = np.random.default_rng(2).integers(0, 65536, (5, 7), dtype=np.uint16)
     result = to_rgb(message(grey, encoding, pad=pad, big=big))
     np.testing.assert_array_equal(result, np.stack([(grey // 256).astype(np.uint8)] * 3, -1))
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("pad", [0, 2, 5])
+def test_16_bit_colour_keeps_the_high_bytes_in_either_byte_order(big: bool, pad: int) -> None:
+    rgba = np.random.default_rng(4).integers(0, 65536, (5, 7, 4), dtype=np.uint16)
+    for encoding, channels in {
+        "rgb16": [0, 1, 2],
+        "bgr16": [2, 1, 0],
+        "rgba16": [0, 1, 2, 3],
+        "bgra16": [2, 1, 0, 3],
+    }.items():
+        result = to_rgb(message(np.ascontiguousarray(rgba[..., channels]), encoding, pad=pad, big=big))
+        np.testing.assert_array_equal(result, rgba[..., :3] // 256)
+        assert result.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("8UC2", "'8UC2' does not say which channel is what: publish uyvy or yuyv"),
+        ("16UC3", "'16UC3' does not say which channel is what: publish rgb16 or bgr16"),
+        ("16UC4", "publish rgba16 or bgra16"),
+    ],
+)
+def test_encodings_that_leave_the_colours_open_are_refused(encoding: str, text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        to_rgb(message(np.zeros((4, 6, 4), np.uint16), encoding))
 
 
 def test_rgb8_is_a_view_of_the_message() -> None:
@@ -141,7 +171,12 @@ def broken(**changes: object) -> SimpleNamespace:
         ({"encoding": "rgb16float"}, "'rgb16float' is not supported: publish one of rgb8, bgr8"),
         ({"encoding": ""}, "encoding '' is not supported"),
         ({"width": 2**32 - 1}, "below one row"),
-        ({"encoding": "yuv422", "width": 5}, "multiples of 2x1"),
+        ({"encoding": "yuv422", "width": 5}, "multiples of 2x1 px: crop it, or publish rgb8"),
+        ({"encoding": "rgb16", "step": 35}, "step 35 B is below one row: 6 px of rgb16 take 36 B"),
+        ({"encoding": "bgra16", "step": 47}, "6 px of bgra16 take 48 B"),
+        ({"encoding": "bgr16", "step": 36}, "data has 72 B: 4 rows of step 36 B take 144 B"),
+        ({"encoding": "8UC3", "step": 17}, "6 px of 8UC3 take 18 B"),
+        ({"encoding": "8UC4", "step": 24}, "data has 72 B: 4 rows of step 24 B take 96 B"),
         ({"encoding": "bayer_rggb8", "height": 3}, "multiples of 2x2"),
     ],
 )
@@ -165,5 +200,6 @@ def test_every_encoding_gives_a_new_or_viewed_rgb_image_of_the_size(encoding: st
 
 def test_names_are_those_of_ros() -> None:
     named = {"bgr8", "rgb8", "mono8", "bgra8", "rgba8", "mono16", "16UC1", "yuv422", "yuv422_yuy2"}
+    named |= {"rgb16", "bgr16", "rgba16", "bgra16", "8UC3", "8UC4"}
     named |= {f"bayer_{pattern}8" for pattern in PATTERNS}
     assert named <= set(encodings.ENCODINGS)

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 from ros_fakes import compressed_message, image_message, info_message
 
-from prv2_ros.messages.encodings import ENCODINGS
+from prv2_ros.messages.encodings import ENCODINGS, NAMES
+from prv2_ros.messages.planar import PLANAR
 
-STRANGE_ENCODINGS = ["", "RGB8", "8UC3", "32FC1", "64FC4", "bayer_rggb12", "nv21", "jpeg", "a" * 300, "яз", "rgb8\0"]
+STRANGE_ENCODINGS = ["", "RGB8", "8UC2", "16UC3", "32FC1", "64FC4", "bayer_rggb12", "NV12", "nv16", "jpeg", "a" * 300]
+STRANGE_ENCODINGS += ["яз", "rgb8\0"]
 STRANGE_SIZES = [0, 1, 2, 3, 7, 65535, 2**31, 2**32 - 1]
 STRANGE_NUMBERS = [0.0, -1.0, 1e-300, 1e300, np.nan, np.inf, -np.inf, 0.5, 1e6]
 MODELS = ["plumb_bob", "rational_polynomial", "equidistant", "fisheye", "", "thin_prism", "x" * 200]
@@ -23,17 +25,21 @@ _FILES = [cv2.imencode(f".{kind}", _PIXELS)[1].tobytes() for kind in ("jpg", "pn
 
 def make(encoding: str, width: int, height: int, pad: int = 0, big: bool = False, random: Random | None = None) -> Any:
     """A valid message with random pixels."""
-    layout = ENCODINGS[encoding]
-    step = width * layout.channels * layout.bytes_per_channel + pad
-    data = (random or Random(0)).randbytes(height * step)
-    message = image_message(np.frombuffer(data, np.uint8).reshape(height, step), encoding)
-    message.width, message.is_bigendian = width, int(big)
+    if encoding in PLANAR:
+        step, rows = width + pad, height * 3 if encoding == "nv24" else height + (height + 1) // 2
+        step += step % 2
+    else:
+        layout = ENCODINGS[encoding]
+        step, rows = width * layout.channels * layout.bytes_per_channel + pad, height
+    data = (random or Random(0)).randbytes(rows * step)
+    message = image_message(np.frombuffer(data, np.uint8).reshape(rows, step), encoding)
+    message.width, message.height, message.is_bigendian = width, height, int(big)
     return message
 
 
 def image(random: Random) -> Any:
     """An Image message: valid, or with one to three fields changed."""
-    encoding = random.choice(sorted(ENCODINGS))
+    encoding = random.choice(sorted(NAMES))
     width, height = random.randint(1, 12), random.randint(1, 12)
     message = make(encoding, width, height, random.randint(0, 5), random.random() < 0.5, random)
     fields = ["height", "width", "step", "encoding", "data", "endian"]
@@ -41,11 +47,12 @@ def image(random: Random) -> Any:
         if field in ("height", "width", "step"):
             setattr(message, field, random.choice([*STRANGE_SIZES, random.randint(0, 40)]))
         elif field == "encoding":
-            message.encoding = random.choice([*STRANGE_ENCODINGS, *ENCODINGS])
+            message.encoding = random.choice([*STRANGE_ENCODINGS, *NAMES])
         elif field == "endian":
             message.is_bigendian = random.randint(0, 255)
         else:
-            message.data = array.array("B", message.data.tobytes()[: random.randint(0, 200)])
+            cut, more = random.randint(0, 200), random.choice([0, 0, 1, 20])
+            message.data = array.array("B", message.data.tobytes()[:cut] + bytes(more))
     return message
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("rclpy", reason="needs rclpy and diagnostic_msgs")
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from prv2_ros.ros.diagnostics import DiagnosticsBuilder, device_memory_mib
+from prv2_ros.ros.diagnostics import STALLED_S, DiagnosticsBuilder, device_memory_mib
 from prv2_ros.ros.statistics import Statistics
 
 STAMP = Time(sec=12, nanosec=34)
@@ -25,6 +25,7 @@ def told(
     failure: str = "",
     *,
     calibrated: bool = True,
+    **more: Any,
 ) -> Any:
     array = builder.build(
         statistics.snapshot(),
@@ -34,6 +35,7 @@ def told(
         input_timeout_s=5.0,
         calibrated=calibrated,
         failure=failure,
+        **more,
     )
     assert array.header.stamp == STAMP
     return array.status[0]
@@ -55,6 +57,50 @@ def test_a_failing_engine_is_an_error_until_a_frame_comes_out() -> None:
         "1",
         "1",
     )
+
+
+def test_frames_in_hand_of_which_none_is_done_are_an_error() -> None:
+    builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
+    statistics.image_arrived()
+    assert told(builder, statistics, stalled_s=STALLED_S - 0.5).level == DiagnosticStatus.OK
+    status = told(builder, statistics, stalled_s=STALLED_S + 2.1)
+    assert (status.level, status.message) == (DiagnosticStatus.ERROR, "no frame was done for 12 s")
+    assert {pair.key: pair.value for pair in status.values}["frames in hand since (s)"] == "12.1"
+
+
+def test_points_that_cannot_be_made_are_a_warning_though_no_image_is_taken_in() -> None:
+    status = told(
+        DiagnosticsBuilder("/depth_node"),
+        Statistics(),
+        calibrated=False,
+        idle=True,
+        points_starve=True,
+        info_source=" on /camera/camera_info (no publishers)",
+    )
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message == (
+        "no calibrated camera info on /camera/camera_info (no publishers): scale is assumed, no points"
+    )
+    quiet = told(DiagnosticsBuilder("/depth_node"), Statistics(), calibrated=False, idle=True)
+    assert (quiet.level, quiet.message) == (DiagnosticStatus.OK, "idle: no subscriber")
+
+
+def test_many_images_lost_on_the_way_are_a_warning() -> None:
+    builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
+    for received, lost, warned in ((9, 1, False), (6, 4, True), (10, 0, False)):
+        for _ in range(received):
+            statistics.image_arrived()
+        statistics.count("lost", lost)
+        status = told(builder, statistics)
+        assert (status.level == DiagnosticStatus.WARN) == warned
+        assert warned == status.message.startswith("4 of 10 images lost on the way in the last 1 s: ")
+    assert {pair.key: pair.value for pair in status.values}["frames lost on the way"] == "5"
+
+
+def test_topics_that_are_silent_are_named() -> None:
+    builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
+    source = " on /cam/image_raw (no publishers)"
+    assert told(builder, statistics, image_source=source).message == f"no image yet{source}"
 
 
 def test_bad_messages_are_a_warning_for_as_long_as_they_come() -> None:

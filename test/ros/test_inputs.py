@@ -12,6 +12,7 @@ pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.ros import inputs
 from prv2_ros.ros.inputs import IDLE_S, Inputs
@@ -23,11 +24,13 @@ class Stand:
     def __init__(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         self.node, self.now = node, 1000.0
         monkeypatch.setattr(inputs, "time", SimpleNamespace(monotonic=lambda: self.now))
-        self.inputs = Inputs(node, lambda message: None, lambda message: None, lambda text: None)
+        self.lost: list[int] = []
+        self.inputs = Inputs(node, lambda message: None, lambda message: None, self.lost.append, lambda text: None)
 
     def follow(self, wanted: bool, after_s: float) -> bool:
         self.now += after_s
-        self.inputs.follow(wanted)
+        before = self.inputs.takes_images
+        assert self.inputs.follow(wanted) == (self.inputs.takes_images and not before)
         return self.inputs.takes_images
 
     def subscriptions(self) -> dict[str, Any]:
@@ -35,13 +38,46 @@ class Stand:
 
 
 @pytest.fixture
-def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+def stand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    """Parametrised indirectly by remapping rules."""
     context = rclpy.Context()
     rclpy.init(context=context)
-    node = Node("stand", context=context)
+    rules = [word for rule in getattr(request, "param", ()) for word in ("-r", rule)]
+    node = Node("stand", context=context, cli_args=["--ros-args", *rules] if rules else None)
     yield Stand(node, monkeypatch)
     node.destroy_node()
     context.try_shutdown()
+
+
+@pytest.mark.parametrize(
+    ("stand", "image", "info"),
+    [
+        (("image_raw:=/cam/color/image",), "/cam/color/image", "/cam/color/camera_info"),
+        (("image_raw:=/cam/image", "camera_info:=/other/info"), "/cam/image", "/other/info"),
+        (("camera_info:=/other/info",), "/image_raw", "/other/info"),
+        (("image_raw:=/image",), "/image", "/camera_info"),
+        (("__ns:=/robot",), "/robot/image_raw", "/robot/camera_info"),
+    ],
+    indirect=["stand"],
+)
+def test_camera_info_stands_beside_a_remapped_image_unless_it_is_remapped_too(
+    stand: Stand, image: str, info: str
+) -> None:
+    stand.inputs.start("raw")
+    assert set(stand.subscriptions()) == {image, info}
+    assert stand.inputs.info_topic == info
+    assert stand.inputs.image_source == f" on {image} (no publishers)"
+    stand.node.create_publisher(CameraInfo, info, 1)
+    assert stand.inputs.info_source == f" on {info} (1 publisher)"
+
+
+def test_what_is_lost_on_the_way_is_told(stand: Stand) -> None:
+    stand.inputs.start("raw")
+    handlers = stand.subscriptions()["/image_raw"].event_handlers
+    [lost] = [each for each in handlers if "lambda" in getattr(each.callback, "__qualname__", "")]
+    lost.callback(SimpleNamespace(total_count=7, total_count_change=3))
+    assert stand.lost == [3]
+    assert len(stand.subscriptions()["/camera_info"].event_handlers) == len(handlers) - 1
 
 
 def test_images_are_left_only_after_nobody_wanted_them_for_a_while(stand: Stand) -> None:

@@ -71,6 +71,34 @@ def test_images_that_nobody_wants_do_not_use_up_the_rate() -> None:
     assert not camera.passes(**settings)
 
 
+def test_frames_wait_for_a_calibration_that_is_required() -> None:
+    camera = Camera()
+    required = {"camera_info_wait_s": 0.0, "require_calibration": True}
+    uncalibrated = info_message(4, 4)
+    uncalibrated.k = np.zeros(9)
+    for info in (None, uncalibrated):
+        if info is not None:
+            camera.intake.take_info(info, resolve({}))
+        assert not camera.passes(**required)
+        assert camera.passes(camera_info_wait_s=0.0)
+    camera.intake.take_info(info_message(4, 4), resolve({}))
+    assert camera.passes(**required)
+    assert camera.statistics.snapshot().counts.skipped == 2
+
+
+def test_a_frame_keeps_the_info_of_its_stamp_that_was_there_when_it_came() -> None:
+    camera = Camera()
+    settings = resolve({"camera_info_wait_s": 0.0})
+    first = camera.intake.take_image(IMAGE, settings, lambda: True)
+    assert first is not None
+    assert first.info is None
+    own = info_message(4, 4)
+    camera.intake.take_info(own, settings)
+    second = camera.intake.take_image(IMAGE, settings, lambda: True)
+    assert second is not None
+    assert second.info is own
+
+
 def test_the_wait_for_an_info_ends_with_the_first_one() -> None:
     camera = Camera()
     assert not camera.passes(camera_info_wait_s=5.0)

@@ -116,7 +116,9 @@ def test_topics_and_frame_are_handed_on() -> None:
     topics = [("image_raw", "/cam/image"), ("camera_info", "/cam/info")]
     assert depth.expanded_remapping_rules == rviz.expanded_remapping_rules == topics
     assert words(rviz)[words(rviz).index("-f") + 1] == "cam_optical"
-    _, plain = started("")
+    beside, plain = started("", image="/cam/color/image")
+    assert beside.expanded_remapping_rules[1] == ("camera_info", "/cam/color/camera_info")
+    assert started("")[0].expanded_remapping_rules == [("image_raw", "image_raw"), ("camera_info", "camera_info")]
     assert "-f" not in words(plain)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -82,6 +83,59 @@ def test_help_names_the_cameras_and_a_wrong_one_gets_one_line() -> None:
     wrong = run("front", "front")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert wrong.stderr.splitlines()[-1] == "error: camera /front is named twice"
+    assert "Traceback" not in wrong.stderr
+
+
+STUCK = """
+import sys, threading, time
+from prv2_ros.ros import main as program
+from prv2_ros.ros import node as node_module
+node_module._PATIENCE_AT_END_S = 0.2
+
+class Stuck:
+    device, model_name = "cpu", "stuck"
+    def infer(self, image, camera, **options):
+        import torch
+        print("inside", flush=True)
+        matrix = torch.rand(512, 512)
+        while True:
+            matrix = matrix @ matrix / 512
+
+program.SharedEngines = lambda: (lambda settings: Stuck())
+sys.exit(program.main(["/cam", "/other", "--ros-args", "-p", "camera_info_wait_s:=0.0"]))
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_process_ends_cleanly_around_an_inference_that_does_not(signals: int) -> None:
+    process = subprocess.Popen([sys.executable, "-c", STUCK], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    partner = Partner(context, namespace="/cam", listen=("depth/image_rect",))
+    try:
+        os.set_blocking(process.stdout.fileno(), False)
+        end = time.monotonic() + 120
+        while not process.stdout.read() and time.monotonic() < end:
+            assert process.poll() is None, "the process ended"
+            partner.images.publish(image_message(np.zeros((48, 64, 3), np.uint8)))
+            time.sleep(0.2)
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        partner.node.destroy_node()
+        context.try_shutdown()
+    assert process.returncode == 0
+    assert b"Traceback" not in said
+    assert b"terminate" not in said
+
+
+def test_a_parameter_of_rclpy_s_own_that_is_wrong_gets_one_line() -> None:
+    wrong = run("--ros-args", "-p", "use_sim_time:=5")
+    assert wrong.returncode == 1
+    assert [line for line in wrong.stderr.splitlines() if line.startswith("error: ")]
     assert "Traceback" not in wrong.stderr
 
 

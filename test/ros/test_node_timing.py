@@ -129,6 +129,24 @@ def status(live: Live) -> Any:
     return live.partner.received["/diagnostics"][-1].status[0]
 
 
+def test_a_transition_that_does_not_fit_is_refused_and_the_node_lives_on(capfd: pytest.CaptureFixture[str]) -> None:
+    said = logged(capfd, "refused when active")
+    with live_node(PlaneEngine()) as live:
+        live.wait_ready()
+        for transition in (
+            Transition.TRANSITION_CONFIGURE,
+            Transition.TRANSITION_CLEANUP,
+            Transition.TRANSITION_ACTIVATE,
+        ):
+            assert not ask_for_state(live, transition)
+        wait_until(said, what="reason in the log")
+        assert state(live) == State.PRIMARY_STATE_ACTIVE
+        assert ask_for_state(live, Transition.TRANSITION_DEACTIVATE)
+        assert not ask_for_state(live, Transition.TRANSITION_DEACTIVATE)
+        assert ask_for_state(live, Transition.TRANSITION_ACTIVATE)
+        assert not live.errors
+
+
 def test_diagnostics_count_and_warn() -> None:
     with live_node(PlaneEngine(), {"input_timeout_s": 1.5}) as live:
         live.wait_ready()

@@ -50,17 +50,19 @@ class StandingClock:
 class Bench:
     """A pipeline with an engine and five outlets."""
 
-    def __init__(self, engine: Any = None, *, running: bool = True) -> None:
+    def __init__(self, engine: Any = None, *, running: bool = True, began: bool = True) -> None:
+        """`running` when inference is done, `began` before it."""
         kinds = ("depth", "camera_info", "points", "confidence", "rgb")
         self.outlets = {kind: Outlet() for kind in kinds}
         self.statistics = Statistics()
+        answers = iter([began])
         self.pipeline = FramePipeline(
             engine or PlaneEngine(),
             Publishers(**self.outlets),
             self.statistics,
             Reporter(logging.getLogger("pipeline")),
             StandingClock(),
-            running=lambda: running,
+            running=lambda: next(answers, running),
         )
 
     def process(self, info: Any = None, *, sec: int = 0, nanosec: int = 0, **parameters: Any) -> Snapshot:
@@ -70,7 +72,7 @@ class Bench:
         message = image_message(GREY, sec=sec, nanosec=nanosec)
         settings = resolve({name.replace("__", "."): value for name, value in parameters.items()})
         arrival = self.statistics.image_arrived()
-        self.pipeline(Frame(message=message, infos=infos, settings=settings, arrival=arrival))
+        self.pipeline(Frame(message=message, info=None, infos=infos, settings=settings, arrival=arrival))
         return self.statistics.snapshot()
 
     def sent(self, kind: str) -> Any:
@@ -140,6 +142,42 @@ def test_what_comes_out_too_late_is_dropped() -> None:
     counts = bench.process(info_message(64, 48)).counts
     assert (counts.dropped, counts.published, counts.errors) == (1, 0, 0)
     assert not any(outlet.sent for outlet in bench.outlets.values())
+
+
+def test_nothing_is_inferred_for_a_node_that_was_told_to_end_before_its_turn() -> None:
+    engine = PlaneEngine()
+    counts = Bench(engine, running=False, began=False).process(info_message(64, 48)).counts
+    assert (counts.dropped, counts.published) == (1, 0)
+    assert not engine.calls
+
+
+def test_no_depth_without_calibration_where_it_is_required() -> None:
+    bench = Bench()
+    uncalibrated = info_message(64, 48)
+    uncalibrated.k = np.zeros(9)
+    uncalibrated.p = np.zeros(12)
+    for info in (None, uncalibrated):
+        assert bench.process(info, require_calibration=True).counts.published == 0
+    assert bench.process(None).counts.published == 1
+    assert bench.process(info_message(64, 48), require_calibration=True).counts.published == 2
+
+
+def test_the_info_that_was_there_when_the_image_came_is_the_frame_s() -> None:
+    """By its turn newer infos may have pushed its own out, as with a low `max_rate_hz`."""
+    engine, infos, own = PlaneEngine(), CameraInfos(), info_message(64, 48, f_px=77.0)
+    message, settings = image_message(GREY, sec=5), resolve({})
+    own.header.stamp.sec = 5
+    infos.add(own)
+    assert infos.own(message.header.stamp) is own
+    for sec in range(6, 30):
+        newer = info_message(64, 48, f_px=50.0)
+        newer.header.stamp.sec = sec
+        infos.add(newer)
+    bench = Bench(engine)
+    for info, f_px, foreign in ((own, 77.0, 0), (None, 50.0, 1)):
+        bench.pipeline(Frame(message=message, info=info, infos=infos, settings=settings, arrival=0.0))
+        assert engine.calls[-1][1].fx == f_px
+        assert bench.statistics.snapshot().counts.info_foreign == foreign
 
 
 @pytest.mark.parametrize("running", [True, False])

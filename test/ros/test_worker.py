@@ -166,6 +166,24 @@ def test_a_worker_stops_while_another_is_served() -> None:
     busy.stop()
 
 
+def test_how_long_items_have_been_in_hand_without_one_being_done() -> None:
+    gate = Gate()
+    worker = NewestFrameWorker(gate)
+    assert worker.stalled_s() == 0.0
+    worker.submit(1)
+    time.sleep(0.1)
+    worker.submit(2)
+    assert worker.stalled_s() >= 0.1, "counted from the first"
+    gate.open.release()
+    assert gate.started.acquire(timeout=5)
+    assert gate.started.acquire(timeout=5)
+    assert worker.stalled_s() < 0.1, "counted from the last that was done"
+    gate.open.release()
+    _until_idle(worker)
+    assert worker.stalled_s() == 0.0
+    worker.stop()
+
+
 def test_a_thread_without_workers_ends_and_one_comes_back_with_the_next() -> None:
     thread = InferenceThread(name="inference of this test")
 
