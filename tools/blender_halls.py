@@ -117,7 +117,7 @@ def tabletop(b: Builder) -> Layout:
         )
         return eye, (t[0] + g.gauss(0, 0.1), t[1] + g.gauss(0, 0.1), t[2] + g.gauss(0, 0.06))
 
-    return Layout(shot=shot, sky=r.choice([0.1, 0.5]), near=0.3, lens=(30, 80), lamps=lamps)
+    return Layout(shot=shot, sky=r.choice([0.1, 0.5]), near=0.3, lens=(30, 100), lamps=lamps)
 
 
 def _racks(b: Builder, w: float, d: float, h: float) -> None:

@@ -83,7 +83,7 @@ def street(b: Builder) -> Layout:
         z = g.uniform(1.2, 2.0)
         return (lane, y, z), (lane + 20 * math.sin(ahead), y + 20 * math.cos(ahead), z + g.gauss(-0.5, 1.2))
 
-    return Layout(shot=shot, sky=r.uniform(0.1, 0.5), near=4.0, lens=(35, 95))
+    return Layout(shot=shot, sky=r.uniform(0.1, 0.5), near=4.0, lens=(35, 105))
 
 
 def _poles(b: Builder, side: int, half: float, far: float) -> None:

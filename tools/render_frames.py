@@ -120,7 +120,9 @@ def place(camera: bpy.types.Object, layout: Layout, rng: random.Random, aspect: 
     low, high = layout.lens
     for _ in range(40):
         eye, target = layout.shot(rng)
-        fov = rng.uniform(max(low, 35), 52) if rng.random() < 0.55 else rng.uniform(low, high)
+        # Half through wide lenses, as most robots' cameras are; a quarter through long ones.
+        between = rng.choice([(max(low, 35), 52), (low, high), (50, min(high, 105)), (50, min(high, 105))])
+        fov = rng.uniform(*between)
         look = (Vector(target) - Vector(eye)).to_track_quat("-Z", "Y").to_matrix()
         turn = look @ Euler((rng.gauss(0, 0.03), rng.gauss(0, 0.03), rng.gauss(0, 0.035))).to_matrix()
         camera.location, camera.rotation_euler = eye, turn.to_euler()

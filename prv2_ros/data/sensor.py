@@ -71,16 +71,28 @@ def meter(linear_HW3: NDArray[np.float32], effects: SensorEffects) -> float:
 
 
 def expose(
-    linear_HW3: NDArray[np.float32], effects: SensorEffects, rng: np.random.Generator, metered: float | None = None
+    linear_HW3: NDArray[np.float32],
+    effects: SensorEffects,
+    rng: np.random.Generator,
+    metered: float | None = None,
+    veil_HW3: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
-    """Develop linear RGB (H, W, 3) into an 8-bit sRGB image, metered on itself or on what `meter` said of the whole."""
+    """Develop linear RGB (H, W, 3) into an 8-bit sRGB image.
+
+    Args:
+        linear_HW3: radiance.
+        effects: what the camera does to it.
+        rng: draws the noise.
+        metered: what `meter` says of the whole picture, where this is a part of it.
+        veil_HW3: what `veil` says of the whole picture, here, likewise.
+
+    """
     metered = meter(linear_HW3, effects) if metered is None else metered
-    light: NDArray[Any] = linear_HW3 * np.asarray(effects.white_balance, np.float32)
-    light *= 0.2 / metered * 2.0**effects.exposure_ev
+    light = _light(linear_HW3, effects, metered)
     if effects.vignette > 0:
         light *= _vignette(light.shape[0], light.shape[1], effects.vignette)
     if effects.glare > 0:
-        light += effects.glare * (_spread(np.minimum(light, 6.0)) - light)
+        light += effects.glare * ((_spread(light) if veil_HW3 is None else veil_HW3) - light)
     if effects.motion_px > 1:
         light = cv2.filter2D(light, -1, _streak(effects.motion_px, effects.motion_deg))
     if effects.blur_sigma_px > 0.05:
@@ -104,10 +116,22 @@ def expose(
     return np.ascontiguousarray(decoded[..., ::-1])
 
 
+def veil(linear_HW3: NDArray[np.float32], effects: SensorEffects, metered: float) -> NDArray[np.float32]:
+    """Light that glare spreads over the whole picture, (H, W, 3), for `expose` of parts of it."""
+    return _spread(_light(linear_HW3, effects, metered))
+
+
+def _light(linear_HW3: NDArray[np.float32], effects: SensorEffects, metered: float) -> NDArray[Any]:
+    light: NDArray[Any] = linear_HW3 * np.asarray(effects.white_balance, np.float32)
+    light *= 0.2 / metered * 2.0**effects.exposure_ev
+    return light
+
+
 def _spread(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Wide blur (a twentieth of the width), on a small copy."""
+    """Wide blur (a twentieth of the width), on a small copy; lamps and the sun count as six times white."""
     height, width = light.shape[:2]
-    small = cv2.resize(light, (64, max(8, 64 * height // width)), interpolation=cv2.INTER_AREA)
+    bounded = np.minimum(light, 6.0)
+    small = cv2.resize(bounded, (64, max(8, 64 * height // width)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), 3.2)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 

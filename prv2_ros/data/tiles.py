@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from prv2_ros.data.frames import Frame, read_frame, write_frame
 from prv2_ros.data.raycast import Pinhole
 from prv2_ros.data.scene import Scene
-from prv2_ros.data.sensor import SensorEffects, expose, meter
+from prv2_ros.data.sensor import SensorEffects, expose, meter, veil
 from prv2_ros.data.synthetic import scene_of, surroundings, trace, view
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
@@ -81,6 +83,7 @@ def render(
     linear, depth_m = trace(scene, camera, device=device)
     around = surroundings(depth_m, camera, device=device)
     metered = meter(linear, shrunk)
+    glare = veil(linear, shrunk, metered) if effects.glare > 0 else None
     image = expose(linear, shrunk, rng, metered)
     overview = Frame(name=f"{seed:08d}", image=image, depth_m=depth_m, camera=camera, kind=scene.kind)
     whole = camera.resized(round(width * scale), round(height * scale))
@@ -89,8 +92,9 @@ def render(
         x, y = _random_corner(whole, rng) if anywhere else _busy_corner(scene, whole, rng)
         cut = whole.cropped(x, y, TILE_PX, TILE_PX)
         linear, depth_m = trace(scene, cut, device=device, whole=around)
-        # The overview's exposure: a tile is a part of that picture, as dark or bright as it happens to be there.
-        image = expose(linear, replace(effects, vignette=0.0), rng, metered)
+        # The overview's exposure and glare: a tile is a part of that picture, as bright as it happens to be there.
+        here = None if glare is None else _under(glare, (x, y), scale)
+        image = expose(linear, replace(effects, vignette=0.0), rng, metered, here)
         tiles.append(Frame(name=f"{seed:08d}-{k}", image=image, depth_m=depth_m, camera=cut, kind=scene.kind))
     return TileScene(overview=overview, tiles=tuple(tiles))
 
@@ -105,6 +109,16 @@ def _shrunk(effects: SensorEffects, scale: float) -> SensorEffects:
         noise=effects.noise / scale,
         vignette=0.0,
     )
+
+
+def _under(map_hw3: NDArray[np.float32], corner_xy: tuple[int, int], scale: float) -> NDArray[np.float32]:
+    """The part of an overview's map under a tile, at the tile's resolution."""
+    # Pixel u of the tile has its centre at (corner + u + 0.5) / scale of the overview, 0.5 less as an index.
+    start = [(at + 0.5) / scale - 0.5 for at in corner_xy]
+    matrix = np.array([[1 / scale, 0, start[0]], [0, 1 / scale, start[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    part = cv2.warpAffine(map_hw3, matrix, (TILE_PX, TILE_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(part, np.float32)
 
 
 def _random_corner(whole: CameraModel, rng: np.random.Generator) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prv2_ros.errors import InputError
 from prv2_ros.network.align import network_focal, prepare_network_image, upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.model import STRIDE_PX, DepthModel
@@ -50,7 +51,14 @@ def network_looks(
     Returns:
         The upright look, then the mirrored one.
 
+    Raises:
+        InputError: `size_hw` is no multiple of 32 px; the maps would lie off the picture.
+
     """
+    if size_hw is not None and any(side % STRIDE_PX for side in size_hw):
+        raise InputError(
+            f"the coarse network sees pictures of multiples of {STRIDE_PX} px a side, not {size_hw[1]}x{size_hw[0]}"
+        )
     image_hw = (image_B3HW.shape[-2], image_B3HW.shape[-1])
     sizes = [size_hw or model.network_size(image_hw[1], image_hw[0])]
     if model.spec.second_look:

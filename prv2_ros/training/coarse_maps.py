@@ -22,10 +22,10 @@ from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.looks import predict_looks
-from prv2_ros.network.model import DepthModel
+from prv2_ros.network.model import STRIDE_PX, DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 
-_FORMAT = b"features in float16, depth and scale in float32"
+_FORMAT = b"features in float16, depth and scale in float32, at a size that the network takes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +105,8 @@ def _device(model: DepthModel) -> torch.device:
 def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
     overview, native, device = scene.overview, scene.native_hw(), _device(model)
     with torch.inference_mode():
-        image: Tensor = torch.from_numpy(overview.image).to(device)
-        image = image[None].permute(0, 3, 1, 2).float() / 255  # channels last
-        size_hw = (image.shape[-2], image.shape[-1])
-        coarse = predict_looks(model, image, overview.camera.fx, overview.camera.fx, size_hw)
+        image = torch.from_numpy(overview.image).to(device)[None].permute(0, 3, 1, 2)  # channels last
+        coarse = predict_looks(model, image, overview.camera.fx, overview.camera.fy, _network_size(model, image))
         for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
             maps = {
                 "log_depth": (coarse.log_depth_B1hw, DEPTH_STRIDE),
@@ -124,6 +122,12 @@ def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
             temporary = file.with_name(f".{file.stem}.{os.getpid()}.npz")
             np.savez(temporary, **values)
             temporary.replace(file)
+
+
+def _network_size(model: DepthModel, image_13HW: Tensor) -> tuple[int, int]:
+    """The overview's own size where the network takes it; at others its maps would lie off the picture."""
+    height, width = image_13HW.shape[-2], image_13HW.shape[-1]
+    return model.network_size(width, height) if height % STRIDE_PX or width % STRIDE_PX else (height, width)
 
 
 def _fingerprint(module: torch.nn.Module) -> str:

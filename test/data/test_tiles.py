@@ -84,6 +84,29 @@ def test_tiles_are_exposed_as_their_overview(scene: tiles.TileScene) -> None:
         assert tile.image.mean() == pytest.approx(part.mean(), abs=12)
 
 
+def test_glare_of_a_tile_is_its_picture_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spread over the tile alone it would be a narrow halo around whatever is bright in it."""
+    effects = tiles.SensorEffects(glare=0.2, jpeg_quality=100)
+    monkeypatch.setattr(tiles.SensorEffects, "random", lambda _: effects)
+    scene = tiles.render(4, count=3, scale=2.5)
+    linear, _ = tiles.trace(*tiles.scene_of(4)[:1], scene.overview.camera)
+    spread = tiles.veil(linear, effects, tiles.meter(linear, effects))
+    height, width = scene.native_hw()
+    whole = cv2.resize(spread, (width, height), interpolation=cv2.INTER_LINEAR)
+    for x, y, w, h in scene.boxes_xywh():
+        part = whole[round(y) : round(y + h), round(x) : round(x + w)]
+        found = tiles._under(spread, (round(x), round(y)), width / scene.overview.camera.width)
+        np.testing.assert_allclose(found, part, atol=2e-3 * spread.max())
+    # Beside the picture itself at that size, developed as a whole.
+    big = scene.overview.camera.resized(width, height)
+    around = tiles.surroundings(scene.overview.depth_m, scene.overview.camera)
+    native, _ = tiles.trace(tiles.scene_of(4)[0], big, whole=around)
+    picture = tiles.expose(native, effects, np.random.default_rng(0), tiles.meter(linear, effects))
+    for tile, (x, y, w, h) in zip(scene.tiles, scene.boxes_xywh(), strict=True):
+        part = picture[round(y) : round(y + h), round(x) : round(x + w)].astype(float)
+        assert np.abs(tile.image - part).mean() < 1.5
+
+
 def test_the_busiest_of_four_places_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = CameraModel.from_fov(1000, 700, 70)
     steps, corners = iter((2, 9, 5, 0)), [(10, 20), (30, 40), (50, 60), (70, 80)]

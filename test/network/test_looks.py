@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prv2_ros.errors import InputError
 from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.looks import merge_looks, network_looks
 from prv2_ros.network.model import STRIDE_PX, DepthModel, ModelSpec
@@ -44,6 +45,11 @@ def test_a_batch_keeps_its_focal_lengths() -> None:
     first, second = network_looks(TWO, torch.rand(2, 3, 96, 160), f_px, f_px, (96, 160))
     assert first.f_px_B.tolist() == [80.0, 160.0]
     assert second.f_px_B.tolist() == pytest.approx([80 * 1.3663, 160 * 1.3663], rel=1e-3)  # sqrt(128 * 224 / 96 / 160)
+
+
+def test_a_size_that_would_move_the_maps_off_the_picture_is_refused() -> None:
+    with pytest.raises(InputError, match="multiples of 32 px a side, not 480x270"):
+        network_looks(ONE, torch.rand(1, 3, 270, 480), 100.0, 100.0, (270, 480))
 
 
 @given(h=st.integers(64, 700), w=st.integers(64, 700), share=st.floats(0.3, 3))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import torch
 from prv2_ros.data import tiles
 from prv2_ros.data.frames import read_frame
 from prv2_ros.errors import InputError
-from prv2_ros.network.align import upsample_to
+from prv2_ros.network.align import crop_aligned, upsample_to
 from prv2_ros.network.looks import network_looks
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.training.coarse_maps import read_coarse_tile, write_coarse_maps
@@ -55,6 +56,34 @@ def test_maps_are_what_the_coarse_network_says_there(folder: Path, model: DepthM
             assert difference.max() < 0.03
             assert (difference < 0.01).mean() > 0.999
         assert found.features.shape == (coarse.features_BChw.shape[1], h // 8, w // 8)
+
+
+def test_an_overview_of_a_size_that_the_network_does_not_take_is_seen_as_in_use(
+    folder: Path, model: DepthModel, tmp_path: Path
+) -> None:
+    """Path-traced overviews have 270 or 360 rows."""
+    scene = tiles.read_tile_scene(folder / "00000001.json")
+    height, width = scene.overview.image.shape[:2]
+    camera = scene.overview.camera.resized(width - 10, height - 14)
+    overview = replace(
+        scene.overview,
+        image=cv2.resize(scene.overview.image, (camera.width, camera.height), interpolation=cv2.INTER_AREA),
+        depth_m=cv2.resize(scene.overview.depth_m, (camera.width, camera.height), interpolation=cv2.INTER_NEAREST),
+        camera=camera,
+    )
+    other = tmp_path / "odd"
+    other.mkdir()
+    tiles.write_tile_scene(other, replace(scene, overview=overview))
+    overview = tiles.read_tile_scene(other / "00000001.json").overview
+    image = torch.from_numpy(overview.image).permute(2, 0, 1)[None]
+    (look,) = network_looks(model, image, overview.camera.fx, overview.camera.fy)
+    with torch.inference_mode():
+        coarse = model.predict_coarse(look.image_B3hw, look.f_px_B)
+    maps = write_coarse_maps(model, (str(other),), tmp_path / "maps")
+    scene = tiles.read_tile_scene(other / "00000001.json")
+    for tile, box in zip(sorted(maps), scene.boxes_xywh(), strict=True):
+        expected = crop_aligned(coarse.log_depth_B1hw, box, scene.native_hw(), (64, 64))[0, 0].numpy()
+        np.testing.assert_allclose(read_coarse_tile(maps[tile]).log_depth, expected, atol=1e-5)
 
 
 def test_maps_are_the_mean_of_two_looks_where_the_model_takes_two(
