@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -19,9 +20,11 @@ from prv2_ros.ros import qos
 from prv2_ros.ros.engines import SharedEngines
 from prv2_ros.ros.memory import keep_freed_memory
 from prv2_ros.ros.node import DepthNode
+from prv2_ros.ros.reporter import RosLogs
 from prv2_ros.ros.worker import InferenceThread
 
 _NAMESPACE_RULE = "__ns:="
+_PACKAGE = "prv2_ros"
 
 
 def camera_namespaces(cameras: Sequence[str], arguments: Sequence[str]) -> list[str]:
@@ -78,6 +81,9 @@ def make_nodes(arguments: Sequence[str]) -> list[DepthNode]:
 def end(nodes: Sequence[DepthNode], code: int) -> int:
     """Destroy the nodes and return the exit code; ends the process where an inference does not come to its end."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would break into what follows
+    logs = logging.getLogger(_PACKAGE)
+    for handler in [each for each in logs.handlers if isinstance(each, RosLogs)]:
+        logs.removeHandler(handler)
     for node in nodes:
         node.destroy_node()
     if rclpy.ok():
@@ -100,6 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         keep_freed_memory()
         rclpy.init(args=arguments)
         nodes = make_nodes(sys.argv[1:] if arguments is None else arguments)
+        logging.getLogger(_PACKAGE).addHandler(RosLogs(nodes[0].get_logger()))
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from typing import Any
 
@@ -46,3 +47,22 @@ class Reporter:
     def error(self, text: str) -> None:
         """Log as an error."""
         self._logger.error(text)
+
+
+class RosLogs(logging.Handler):
+    """Passes on what the layers below log (a batch made smaller, compiling that failed), so that it reaches /rosout."""
+
+    def __init__(self, logger: Any) -> None:
+        """Take the rclpy logger."""
+        super().__init__(logging.INFO)
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record at its level; each level has a line of its own, as rclpy asks."""
+        text = self.format(record)
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)

@@ -95,7 +95,8 @@ node_module._PATIENCE_AT_END_S = 0.2
 class Stuck:
     device, model_name = "cpu", "stuck"
     def infer(self, image, camera, **options):
-        import torch
+        import logging, torch
+        logging.getLogger("prv2_ros.inference.batches").warning("said below")
         print("inside", flush=True)
         matrix = torch.rand(512, 512)
         while True:
@@ -130,6 +131,7 @@ def test_a_process_ends_cleanly_around_an_inference_that_does_not(signals: int) 
     assert process.returncode == 0
     assert b"Traceback" not in said
     assert b"terminate" not in said
+    assert b"[cam.depth_node]: said below" in said
 
 
 def test_a_parameter_of_rclpy_s_own_that_is_wrong_gets_one_line() -> None:

@@ -22,6 +22,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_samples import FIRST_NS, PERIOD_NS, Samples, picture, true_depth
+from mcap_checksums import add_checksums
 
 from prv2_ros.cli import main
 from prv2_ros.errors import InputError
@@ -122,6 +123,23 @@ def test_a_damaged_image_is_published_as_it_is(tmp_path: Path, context: Any, mon
         context, Listener(context), bag=str(path), follow="/answer", follow_timeout_s=0.1, topics=("/front/image_raw",)
     )
     assert (played.images, played.asked, played.answered) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_messages_that_a_damaged_bag_lacks_are_told_of(
+    tmp_path: Path, context: Any, capfd: pytest.CaptureFixture[str], is_damaged: bool
+) -> None:
+    path = Samples(truth="lidar", frames=5, chunk_per_frame=True).write(tmp_path / "a")
+    if is_damaged:
+        add_checksums(path / "a.mcap")
+        data = bytearray((path / "a.mcap").read_bytes())
+        data[data.index(picture(2).tobytes()[:400])] ^= 1
+        (path / "a.mcap").write_bytes(data)
+    topics = ("/front/image_raw", "/front/camera_info", "/lidar/points")
+    played = play(context, Listener(context), bag=str(path), rate=float("inf"), topics=topics)
+    assert (played.messages, played.images) == ((12, 4) if is_damaged else (15, 5))
+    told = "12 of the 15 messages that the bag says it has on the published topics could be read: it is cut short"
+    assert (told in capfd.readouterr().err) == is_damaged
 
 
 def test_an_answer_that_does_not_come_is_waited_for_only_so_long(tmp_path: Path, context: Any) -> None:

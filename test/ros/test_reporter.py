@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from prv2_ros.ros.reporter import Reporter
+from prv2_ros.ros.reporter import Reporter, RosLogs
 from prv2_ros.ros.statistics import Throttle
 
 
@@ -52,3 +52,18 @@ def test_a_failure_is_an_error_whose_traceback_is_for_debugging(caplog: pytest.L
     assert "test_reporter.py" in trace
     assert trace.rstrip().endswith("RuntimeError: out of luck")
     assert last == ("WARNING", "image dropped (1 more like this since the last report)")
+
+
+def test_what_lower_layers_log_is_passed_on_at_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    lower = logging.getLogger("lower_layer")
+    handler = RosLogs(logging.getLogger("rclpy_s"))
+    lower.addHandler(handler)
+    lower.propagate = False  # caplog listens at the root
+    try:
+        lower.warning("batch of %d does not fit: %d from now on", 4, 2)
+        lower.error("lost")
+        lower.log(logging.CRITICAL, "gone")
+        lower.debug("noise")
+    finally:
+        lower.removeHandler(handler)
+    assert told(caplog) == [("WARNING", "batch of 4 does not fit: 2 from now on"), ("ERROR", "lost"), ("ERROR", "gone")]
