@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel, check_plausible
-from prv2_ros.geometry.camera_file import fit_camera, read_camera_info
+from prv2_ros.geometry.camera_file import fit_camera, has_shape, read_camera_info
 
 _logger = logging.getLogger(__name__)
 
@@ -78,7 +78,19 @@ def camera_source(arguments: argparse.Namespace) -> CameraSource:
             "the node publishes give pictures that were rectified, and --rectified",
             arguments.camera_info,
         )
-    return lambda width, height: fit_camera(camera, width, height)
+    return lambda width, height: _fitted(camera, width, height)
+
+
+def _fitted(camera: CameraModel, width: int, height: int) -> CameraModel:
+    try:
+        return fit_camera(camera, width, height)
+    except InputError as error:
+        if not has_shape(camera, height, width):
+            raise
+        raise InputError(
+            f"{error} (its sides are swapped: pictures are turned as their EXIF orientation says, and the calibration "
+            "must be of the turned picture; remove that tag to have it as it was taken)"
+        ) from error
 
 
 def _from_numbers(arguments: argparse.Namespace, width: int, height: int) -> CameraModel:

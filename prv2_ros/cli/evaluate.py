@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prv2_ros.cli.output import output_folder
 from prv2_ros.errors import InputError
 
 if TYPE_CHECKING:
+    from prv2_ros.evaluation.config import EvaluationConfig
+    from prv2_ros.evaluation.records import SkippedFrame
     from prv2_ros.evaluation.run import Outcome
 
 _DESCRIPTION = """\
@@ -53,8 +58,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.workers < 1:
         raise InputError(f"--workers {arguments.workers}: must be at least 1")
-    if arguments.output.exists() and not arguments.output.is_dir():
-        raise InputError(f"output {arguments.output} is a file: name a folder")
 
     from prv2_ros.evaluation.config import load_config
 
@@ -62,8 +65,20 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.config, models=arguments.model, device=arguments.device, precision=arguments.precision
     )
 
+    from prv2_ros.evaluation.run import PREDICTIONS_FOLDER
+
+    cache = arguments.cache or arguments.output / PREDICTIONS_FOLDER
+    if cache.exists() and not cache.is_dir():
+        raise InputError(f"--cache {cache} is a file: name a folder")
+    # Stored predictions may lie where nothing can be written.
+    stored = nullcontext() if arguments.score_only else output_folder(cache, "--cache")
+    with output_folder(arguments.output), stored:
+        return _evaluate(arguments, config)
+
+
+def _evaluate(arguments: argparse.Namespace, config: EvaluationConfig) -> int:
     from prv2_ros.evaluation.output_bag import write_output_bags
-    from prv2_ros.evaluation.run import Options, evaluate
+    from prv2_ros.evaluation.run import NothingScoredError, Options, evaluate
 
     options = Options(
         output=arguments.output,
@@ -73,7 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
         score_only=arguments.score_only,
         command=shlex.join(["prv2", *sys.argv[1:]]),
     )
-    outcome = evaluate(arguments.bags, config, options)
+    try:
+        outcome = evaluate(arguments.bags, config, options)
+    except NothingScoredError as error:
+        if len(error.reasons) > 1:  # the error itself says a single one
+            _tell_reasons(error.reasons)
+        raise
     _tell(outcome, arguments.output)
     if arguments.output_bag:
         for path in write_output_bags(outcome.jobs, arguments.output):
@@ -84,11 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _tell(outcome: Outcome, output: Path) -> None:
     """Say what was used and what was not: a line for each bag and camera, the number of single frames."""
     evaluation = outcome.evaluation
-    for entry in outcome.failures:
-        print(f"prv2: {entry.bag}{entry.camera}: {entry.reason}", file=sys.stderr)
+    _tell_reasons(outcome.failures)
     frames = len({record.key for record in evaluation.records})
     left_out = sum(entry.stamp_ns is not None for entry in evaluation.skipped)
     print(
         f"scored {frames} frames ({outcome.predicted} predictions made, {outcome.reused} used again), left out "
         f"{left_out}; report: {output / 'index.html'}"
     )
+
+
+def _tell_reasons(entries: Sequence[SkippedFrame]) -> None:
+    for entry in entries:
+        print(f"prv2: {entry.bag}{entry.camera}: {entry.reason}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.depth_codec import add_scale, colourise, display_range, to_millimetres
 from prv2_ros.geometry.pointcloud import depth_to_points
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Of the files in a folder that are taken for images; OpenCV reads GIF from 4.11 on."""
 
 
 def list_images(paths: Sequence[Path]) -> list[Path]:
@@ -75,8 +77,11 @@ def write_depth_files(
 
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Through memory: into a file numpy writes past Python, and says of a full disk only how much was written.
+    data = io.BytesIO()
+    np.save(data, depth_m)
     with whole_file(folder / "depth.npy") as file:
-        np.save(file, depth_m)
+        file.write(data.getbuffer())
     write_png(folder / "depth_mm.png", to_millimetres(depth_m))
     near, far = display_range(depth_m)
     write_png(folder / "depth.png", add_scale(colourise(depth_m, near, far), near, far))

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
-Estimate metric depth of images. Writes per image: depth.npy (float32 metres, NaN invalid), depth_mm.png (16-bit
-millimetres, 0 invalid), depth.png (coloured, with a scale in metres) and cloud.ply (points in the camera's optical
-frame). A single image is written straight into the output folder, several into one folder each."""
+Estimate metric depth of images, turned as their EXIF orientation says. Writes per image: depth.npy (float32 metres,
+NaN invalid), depth_mm.png (16-bit millimetres, 0 invalid or beyond 65.535 m, the most that it can say), depth.png
+(coloured, with a scale in metres) and cloud.ply (points in the camera's optical frame). A single image is written
+straight into the output folder, several into one folder each."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from prv2_ros.data.synthetic import SyntheticFrame
 
+_logger = logging.getLogger(__name__)
+
 _SHAPES = ((384, 256), (384, 288), (400, 224), (320, 320), (384, 256), (288, 384))
 """Width and height of the small frames that train the coarse network, by seed."""
 
@@ -24,7 +27,7 @@ _LEAST_PX = 16
 
 _KINDS = (
     "room", "plain", "tabletop", "corridor", "garage", "warehouse", "street", "road", "yard", "offroad", "driving",
-    "close",
+    "close", "avenue", "desk", "busy",
 )  # fmt: skip
 """Those of prv2_ros.data.synthetic, for the help: that module needs torch, which takes seconds to load."""
 
@@ -33,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Register the command."""
     parser = subparsers.add_parser("synth", help="write procedural frames with exact metric depth")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, help="folder to write a data set to")
+    where.add_argument("-o", "--output", type=Path, help="folder to write a data set to; frames that it has are kept")
     where.add_argument("--bag", type=Path, help="ROS 2 bag (mcap) to write: image, camera_info and depth at 10 Hz")
     parser.add_argument("--start", type=int, default=0, help="first seed (default 0)")
     parser.add_argument("--count", type=int, default=16, help="number of frames (default 16)")
@@ -102,7 +105,8 @@ def _write_folder(args: argparse.Namespace) -> int:
         for k, frame in enumerate(tqdm(_drive(args), total=args.count, unit="frame")):
             _write_frame(args.output, f"{args.start:08d}_{k:05d}", frame)
         return 0
-    seeds = [n for n in range(args.start, args.start + args.count) if not (args.output / f"{n:08d}.json").exists()]
+    kept = _kept(args)
+    seeds = [seed for seed in range(args.start, args.start + args.count) if seed not in kept]
     with tqdm(total=args.count, initial=args.count - len(seeds), unit="frame") as bar:
         if args.jobs > 1:
             _write_in_processes(seeds, args, bar)
@@ -111,6 +115,26 @@ def _write_folder(args: argparse.Namespace) -> int:
                 _write_scene(seed, args)
                 bar.update()
     return 0
+
+
+def _kept(args: argparse.Namespace) -> set[int]:
+    """Seeds of the frames that are there already; refuses frames that other options have made."""
+    from prv2_ros.cli.kept_frames import WantedFrame, check_kept_frame
+    from prv2_ros.data.synthetic import KINDS
+    from prv2_ros.data.tiles import OVERVIEWS
+
+    kinds = [args.kind] if args.kind else [kind for kind, (_, share) in KINDS.items() if share]
+    kept = set()
+    for seed in range(args.start, args.start + args.count):
+        path = args.output / f"{seed:08d}.json"
+        if path.exists():
+            size_wh = OVERVIEWS[seed % len(OVERVIEWS)] if args.tiles else _size(seed, args)
+            wanted = WantedFrame(size_wh=size_wh, kinds=kinds, tiles=args.tiles, tile_scale=args.tile_scale)
+            check_kept_frame(path, wanted)
+            kept.add(seed)
+    if kept:
+        _logger.info("kept %d of %d frames, which are in %s already", len(kept), args.count, args.output)
+    return kept
 
 
 def _write_in_processes(seeds: list[int], args: argparse.Namespace, bar: tqdm[NoReturn]) -> None:
@@ -179,9 +203,12 @@ def _write_frame(folder: Path, name: str, frame: SyntheticFrame) -> None:
 def _frame(seed: int, args: argparse.Namespace) -> SyntheticFrame:
     from prv2_ros.data.synthetic import render
 
-    mixed = args.size in (None, "mixed")
-    width, height = _SHAPES[seed % len(_SHAPES)] if mixed else _parse_size(args.size)
-    return render(seed, width, height, device=args.device, kind=args.kind)
+    return render(seed, *_size(seed, args), device=args.device, kind=args.kind)
+
+
+def _size(seed: int, args: argparse.Namespace) -> tuple[int, int]:
+    """Width and height (px) of a separate scene."""
+    return _SHAPES[seed % len(_SHAPES)] if args.size in (None, "mixed") else _parse_size(args.size)
 
 
 def _drive(args: argparse.Namespace) -> Iterator[SyntheticFrame]:

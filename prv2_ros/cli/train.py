@@ -13,6 +13,7 @@ from prv2_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from prv2_ros.training.config import TrainConfig
+    from prv2_ros.training.loop import Trainer
 
 _logger = logging.getLogger(__name__)
 
@@ -83,13 +84,39 @@ def run(args: argparse.Namespace) -> int:
         print(save_model(model, args.output, args.name))
         return 0
     with output_folder(args.output), joined(choose_device(config.device)) as device:
-        if current_world().first:
-            _tell_of_rendering(config)
         teacher = _teacher(args.teacher or args.init, device) if config.stage == "real" else None
-        Trainer(model, config, args.output, device=device, teacher=teacher).run()
+        trainer = Trainer(model, config, args.output, device=device, teacher=teacher)
+        if trainer.is_finished:
+            if current_world().first:
+                _tell_of_nothing(trainer)
+            if _is_written(args, trainer):
+                return 0
+            load_average(model, config.stage, args.output)
+        else:
+            if current_world().first:
+                _tell_of_rendering(config)
+            trainer.run()
         if current_world().first:
             print(save_model(model.cpu(), args.output, args.name))
     return 0
+
+
+def _tell_of_nothing(trainer: Trainer) -> None:
+    config = trainer.config
+    if config.steps:
+        length, option = f"step {trainer.step} of {config.steps}", "--steps"
+    else:
+        length, option = f"{trainer.elapsed:.0f} s of {config.seconds:g} s", "--seconds"
+    _logger.info(
+        "nothing to train: the run in %s is at %s; give more %s, or another folder", trainer.folder, length, option
+    )
+
+
+def _is_written(args: argparse.Namespace, trainer: Trainer) -> bool:
+    """Whether the model of the last checkpoint is there; one that is older than it is of a run that went on."""
+    files = [args.output / f"{args.name}{ending}" for ending in (".yaml", ".safetensors")]
+    made_ns = trainer.checkpoint.stat().st_mtime_ns
+    return all(file.exists() and file.stat().st_mtime_ns >= made_ns for file in files)
 
 
 def _check_data(config: TrainConfig) -> None:

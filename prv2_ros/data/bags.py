@@ -20,7 +20,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from prv2_ros.errors import InputError
-from prv2_ros.files import BAG_VERSION
+from prv2_ros.files import BAG_VERSION, disk_full, is_full
 from prv2_ros.geometry.camera import CameraModel
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -103,6 +103,7 @@ def write_bag(
 
     Raises:
         InputError: `path` exists.
+        StorageError: the disk is full, or a quota is used up.
 
     """
     if path.exists():
@@ -118,6 +119,10 @@ def write_bag(
         metadata = temporary / "metadata.yaml"
         metadata.write_text(metadata.read_text().replace(f"{temporary.name}.mcap", f"{path.name}.mcap"))
         temporary.replace(path)
+    except OSError as error:
+        if is_full(error):
+            raise disk_full(path) from error
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return count

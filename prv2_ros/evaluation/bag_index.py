@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.projection import rigid_transform
-from prv2_ros.messages.bags import Bag, RawMessage, Topic
+from prv2_ros.messages.bags import Bag, RawMessage, Topic, missing_messages
 from prv2_ros.messages.camera_info import info_content
 
 IMAGE = "sensor_msgs/msg/Image"
@@ -146,11 +146,9 @@ def _frame(name: str) -> str:
 def _count_missing(index: BagIndex, wanted: list[str], damaged: int) -> None:
     expected = sum(index.topics[name].topic.count for name in wanted)
     found = sum(len(index.topics[name].entries) for name in wanted)
-    if found != expected:
-        index.problems.append(
-            f"{found} of the {expected} messages that the bag says it has on image, camera info and truth topics could "
-            f"be read ({damaged} of them damaged): it is cut short or damaged"
-        )
+    missing = missing_messages(found, expected, "image, camera info and truth topics", damaged=damaged)
+    if missing is not None:
+        index.problems.append(missing)
 
 
 def transform_between(

@@ -27,6 +27,9 @@ _ERROR_RGB = np.array([(33, 102, 232), (120, 170, 245), (225, 225, 225), (250, 1
 
 _DENSE_SHARE = 0.3
 
+_BEYOND = 2.0
+"""Depth farther than this multiple of the farthest truth is not drawn; nearer it may still be of a wrong scale."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FramePictures:
@@ -73,7 +76,9 @@ class DrawnFrame:
 
 
 def draw_frame(pictures: FramePictures) -> DrawnFrame:
-    """Draw the four pictures; depth and truth share one range of colours.
+    """Draw the four pictures; depth and truth share one range of colours, that of the truth where there is some.
+
+    Depth far beyond the farthest truth, such as what the model takes for sky, is grey like depth that is not there.
 
     Raises:
         InputError: image, depth and truth of different sizes.
@@ -88,7 +93,8 @@ def draw_frame(pictures: FramePictures) -> DrawnFrame:
     image = cv2.resize(pictures.image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     depth_m = cv2.resize(pictures.depth_m.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
     known = np.isfinite(pictures.truth_m) & (pictures.truth_m > 0)
-    near_m, far_m = display_range(np.where(known, pictures.truth_m, pictures.depth_m).astype(np.float32))
+    near_m, far_m, farthest_m = _colour_range(pictures, known)
+    depth_m[depth_m > farthest_m] = np.nan
     # Colours of depth run from bright to black, so they lie on mid grey; those of the error on dark grey.
     rows, columns = np.nonzero(known)
     truth = pictures.truth_m[rows, columns].astype(np.float32)
@@ -108,6 +114,16 @@ def draw_frame(pictures: FramePictures) -> DrawnFrame:
         depth_scale=_depth_scale(near_m, far_m),
         error_scale=_error_scale(),
     )
+
+
+def _colour_range(pictures: FramePictures, known: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Near and far end of the colours and the farthest depth that has one (m).
+
+    The predicted depth of the sky has no part in it: it would leave one colour to all the rest.
+    """
+    shown = pictures.truth_m[known] if known.any() else pictures.depth_m[np.isfinite(pictures.depth_m)]
+    near_m, far_m = display_range(shown[None].astype(np.float32))
+    return near_m, far_m, _BEYOND * float(shown.max()) if known.any() else float("inf")
 
 
 def error_colours(relative: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:

@@ -25,6 +25,9 @@ HEAT_LOW, HEAT_HIGH = 0.025, 0.4
 _HEAT_RGB = ((92, 184, 178), (246, 236, 205), (232, 106, 74))
 """Teal, cream, vermilion: told apart without red and green; dark text reads well on each."""
 
+_STEEPEST = 10.0
+"""Slope of a logarithm beyond which no number is worth showing: a growth by 22,000 times."""
+
 MOST_SKIPPED = 200
 """Skipped frames that are listed one by one; report.json holds all."""
 
@@ -131,7 +134,7 @@ def _model_view(model: str, result: Json, summary: Json, load_pictures: LoadPict
         "calibration": calibration_charts(result["calibration"]),
         "examples": [_example(title, model, key, summary, load_pictures) for title, key in result["examples"].items()],
         "drift": [
-            {"camera": camera, "bag": bag, **drift}
+            {"camera": camera, "bag": bag, **drift, "per_minute": _growth(drift["per_minute"])}
             for camera, bags in result["drift"].items()
             for bag, drift in bags.items()
         ],
@@ -186,6 +189,13 @@ def _example(title: str, model: str, key_json: Json, summary: Json, load_picture
         return view | {"drawn": draw_frame(load_pictures(key, model)), "problem": ""}
     except Prv2Error as error:
         return view | {"drawn": None, "problem": str(error)}
+
+
+def _growth(slope: float | None) -> str:
+    """Per cent by which a scale grows in the time that the slope of its logarithm is of; a dash where not known."""
+    if slope is None:
+        return "–"
+    return f"{100 * math.expm1(min(slope, _STEEPEST)):+.1f}%"
 
 
 def _all_scores(group: Json) -> list[dict[str, Any]]:

@@ -62,11 +62,25 @@ class Outcome:
         return [entry for entry in self.evaluation.skipped if entry.stamp_ns is None]
 
 
+class NothingScoredError(InputError):
+    """No frame of any bag could be scored."""
+
+    def __init__(self, skipped: Sequence[SkippedFrame]) -> None:
+        """Say the first reasons; `reasons` has every one of bags and cameras, and the first of each camera's frames."""
+        first: dict[tuple[str, str, str], SkippedFrame] = {}
+        for entry in skipped:
+            first.setdefault((entry.bag, entry.camera, entry.reason if entry.stamp_ns is None else ""), entry)
+        self.reasons = tuple(first.values())
+        texts = list(dict.fromkeys(entry.reason for entry in skipped))
+        told = "; ".join(texts[:2]) + (f"; and {len(texts) - 2} other reasons" if len(texts) > 2 else "")
+        super().__init__(f"no frame could be scored: {told or 'the bags are empty'}")
+
+
 def evaluate(bags: Sequence[Path], config: EvaluationConfig, options: Options) -> Outcome:
     """Evaluate bags and write index.html, report.json and report.csv.
 
     Raises:
-        InputError: no frame of any bag can be scored; the text says why.
+        NothingScoredError: no frame of any bag can be scored.
         StorageError: the disk is full; what was predicted stays for the next run.
         WeightsError: a model cannot be loaded.
         DeviceError: a device cannot be used.
@@ -74,9 +88,7 @@ def evaluate(bags: Sequence[Path], config: EvaluationConfig, options: Options) -
     """
     outcome = score_bags(bags, config, options)
     if not outcome.evaluation.records:
-        reasons = list(dict.fromkeys(entry.reason for entry in outcome.evaluation.skipped))
-        told = "; ".join(reasons[:2]) + (f"; and {len(reasons) - 2} other reasons" if len(reasons) > 2 else "")
-        raise InputError(f"no frame could be scored: {told or 'the bags are empty'}")
+        raise NothingScoredError(outcome.evaluation.skipped)
     pictures = _Pictures(outcome, options)
     write_report(outcome.evaluation, summarise(outcome.evaluation), pictures, options.output)
     return outcome

@@ -16,6 +16,9 @@ from prv2_ros.errors import InputError
 from prv2_ros.evaluation.metrics import MIN_DEPTH_M, DepthArray, valid_mask
 from prv2_ros.types import TileDepth
 
+MIN_DRIFT_S = 30.0
+"""A drive shorter than this (s) says nothing of drift per minute: what changes with the scene would be blown up."""
+
 MIN_COMMON_PX = 30
 """Fewer pixels than this with truth in two successive frames say nothing about flicker."""
 
@@ -32,7 +35,7 @@ class Drift:
 
     per_minute: float
     """Slope of the logarithm by Theil and Sen (the median slope of all pairs of frames), 1/min; NaN below 3 frames
-    or where all share one stamp."""
+    or where the first and the last are less than `MIN_DRIFT_S` apart."""
 
 
 def flicker(
@@ -66,7 +69,8 @@ def scale_drift(stamps_ns: Sequence[int], scales: Sequence[float]) -> Drift:
         return Drift(scale=float("nan"), spread=float("nan"), per_minute=float("nan"))
     logs = np.log([scale for _, scale in known])
     minutes = np.array([stamp - known[0][0] for stamp, _ in known], np.float64) / 60e9
-    return Drift(scale=float(np.exp(logs.mean())), spread=float(logs.std()), per_minute=_theil_sen_slope(minutes, logs))
+    slope = _theil_sen_slope(minutes, logs) if 60 * np.ptp(minutes) >= MIN_DRIFT_S else float("nan")
+    return Drift(scale=float(np.exp(logs.mean())), spread=float(logs.std()), per_minute=slope)
 
 
 def _theil_sen_slope(x: NDArray[np.float64], y: NDArray[np.float64], most: int = 1500) -> float:

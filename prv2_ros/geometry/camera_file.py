@@ -24,13 +24,18 @@ def fit_camera(camera: CameraModel, width: int, height: int) -> CameraModel:
         InputError: the sides have another ratio, so the image was cut and the calibration does not hold.
 
     """
-    ratio = (width / height) / (camera.width / camera.height)
-    if abs(ratio - 1) > _ASPECT_TOLERANCE:
+    if not has_shape(camera, width, height):
         raise InputError(
             f"the calibration is for {camera.width}x{camera.height} px and the image has {width}x{height} px, another "
             "shape: use the calibration of these images"
         )
     return camera if (camera.width, camera.height) == (width, height) else camera.resized(width, height)
+
+
+def has_shape(camera: CameraModel, width: int, height: int) -> bool:
+    """Whether an image is of the shape that a calibration is for, whatever its size."""
+    ratio = (width / height) / (camera.width / camera.height)
+    return abs(ratio - 1) <= _ASPECT_TOLERANCE
 
 
 def read_camera_info(path: Path, *, rectified: bool = False) -> CameraModel:

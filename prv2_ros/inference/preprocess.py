@@ -38,8 +38,8 @@ def check_image(image_rgb: NDArray[np.uint8]) -> tuple[int, int]:
     height, width = image_rgb.shape[:2]
     if min(height, width) < MIN_SIDE_PX:
         raise InputError(
-            f"image has {width}x{height} px: both sides must have at least {MIN_SIDE_PX} px; enlarge it, "
-            f"and its camera with camera.resized"
+            f"image has {width}x{height} px: both sides must have at least {MIN_SIDE_PX} px; enlarge it, and its "
+            "intrinsics (fx, fy, cx, cy) by the same factor"
         )
     return height, width
 

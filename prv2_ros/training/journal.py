@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prv2_ros.files import whole_file
+
 _KEPT = 0.98
 
 SKIPPED = "skipped_steps"
@@ -29,6 +31,14 @@ class Journal:
         self.means: dict[str, Tensor] = {}
         self.writer = _tensorboard(folder) if tensorboard else None
         self._skipped: Tensor | None = None  # since the last row
+
+    def keep_until(self, step: int) -> None:
+        """Drop the rows of later steps, which a resumed run does again, and one that was cut short."""
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+        kept = [line for line in lines if _step_of(line) <= step]
+        if len(kept) < len(lines):
+            with whole_file(self.path) as file:
+                file.writelines(kept)
 
     def add(self, figures: Mapping[str, Tensor]) -> None:
         """Take the figures of one step."""
@@ -56,6 +66,14 @@ class Journal:
                 self.writer.add_scalar(name, value, step)
             self.writer.flush()
         return figures
+
+
+def _step_of(line: bytes) -> float:
+    """Step of a row; infinity where it is none, as what a killed process has left."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _moved(mean: Tensor, value: Tensor, finite: Tensor) -> Tensor:

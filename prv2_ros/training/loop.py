@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from prv2_ros.errors import ConfigError, WeightsError
+from prv2_ros.files import whole_file
 from prv2_ros.network.model import DepthModel
 from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
@@ -117,6 +119,11 @@ class Trainer:
             return self.step / self.config.steps
         return self.elapsed / self.config.seconds
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.progress() >= 1
+
     def prepare(self) -> Prepared:
         """Compute what the stage needs once: coarse maps or pseudo labels. One process does, the others read."""
         if not self.world.first:
@@ -139,10 +146,12 @@ class Trainer:
         set_training_mode(self.model, config)
         batches = self._batches(prepared)
         mark = time.monotonic()
-        start = int(1000 * self.progress())
+        if first and self.step:
+            self.journal.keep_until(self.step)
+        start = min(1000, int(1000 * self.progress()))
         with tqdm(total=1000, initial=start, desc=config.stage, unit="‰", disable=not first) as bar:
             for batch in batches:
-                if self.progress() >= 1:
+                if self.is_finished:
                     break
                 self.journal.add(self._advance(batch))
                 elapsed = self.elapsed + time.monotonic() - mark
@@ -150,7 +159,8 @@ class Trainer:
                 # All processes must see the same clock, or they would not stop at the same step.
                 self.elapsed = elapsed if config.steps else self.world.from_first(elapsed)
                 bar.update(min(1000, int(1000 * self.progress())) - bar.n)
-                if self.step % _LOG_EVERY == 0 and first:
+                # A run shorter than the rows are apart has one, too.
+                if first and (self.step % _LOG_EVERY == 0 or self.is_finished):
                     rate = config.learning_rate * self._rate_share()
                     figures = self.journal.write(self.step, self.elapsed, rate)
                     bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items()})
@@ -217,9 +227,11 @@ class Trainer:
             "step": self.step,
             "elapsed": self.elapsed,
         }
-        temporary = self.checkpoint.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint)
+        # Through memory: where torch writes to a file itself, a full disk is an error of its own without a cause.
+        data = io.BytesIO()
+        torch.save(state, data)
+        with whole_file(self.checkpoint) as file:
+            file.write(data.getbuffer())
 
     def _load(self) -> None:
         state = _read(self.checkpoint, self.config.stage, self.device)

@@ -30,7 +30,11 @@ def error_of(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     [
         (["nowhere", "-o", "OUT"], "no frame could be scored: bag nowhere: no such file or folder"),
         (["nowhere", "-o", "OUT", "--workers", "0"], "--workers 0: must be at least 1"),
-        (["nowhere", "-o", "FILE"], "FILE is a file: name a folder"),
+        (["nowhere", "-o", "FILE"], "output FILE is a file: name a folder"),
+        (["nowhere", "-o", "OUT", "--cache", "FILE"], "--cache FILE is a file: name a folder"),
+        (["nowhere", "-o", "OUT", "--cache", "FILE", "--score-only"], "--cache FILE is a file: name a folder"),
+        (["nowhere", "-o", "OUT", "--cache", "FILE/x"], "--cache FILE/x: Not a directory; name a folder that can be"),
+        (["nowhere", "-o", "OUT", "--cache", "OUT/x/y"], "no frame could be scored: bag nowhere"),
         (["nowhere", "-o", "OUT", "--config", "FILE"], "expected a mapping of fields, found str"),
         (["nowhere", "-o", "OUT", "--model", "nobody"], "no model 'nobody'"),
         (["nowhere", "-o", "OUT", "--precision", "float8"], "float8"),
@@ -42,7 +46,30 @@ def test_wrong_options_are_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("hello")
     assert line in error_of(argv, capsys)
-    assert not (tmp_path / "OUT" / "report.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["FILE"], "no folder is left"
+
+
+def test_a_line_tells_of_every_bag_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bags = [str(Samples(with_info=False, frames=1).write(tmp_path / "blind")), *(str(tmp_path / n) for n in "abc")]
+    assert main(["evaluate", *bags, "-o", str(tmp_path / "out")]) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("prv2: ")]
+    told = {n: f"prv2: {n}: bag {tmp_path / n}: no such file or folder" for n in "abc"}
+    assert [*lines[:2], lines[3]] == list(told.values())
+    assert lines[2].startswith("prv2: blind/front: /front/image_raw has no camera info")
+    assert lines[4].startswith("prv2: error: no frame could be scored: bag ")
+    assert lines[4].endswith("; and 2 other reasons")
+    assert len(lines) == 5
+    assert not (tmp_path / "out").exists()
+
+
+def test_stored_predictions_may_lie_where_nothing_can_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path / "cache")  # root may write anywhere
+    (tmp_path / "cache").mkdir()
+    common = ["nowhere", "-o", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    assert "cache: Permission denied; name a folder" in error_of(common, capsys)
+    assert "no frame could be scored" in error_of([*common, "--score-only"], capsys)
 
 
 def test_a_bag_is_evaluated_with_the_model_of_the_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

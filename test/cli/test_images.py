@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from prv2_ros.cli.images import list_images, read_image, write_depth_files, write_ply, write_png
-from prv2_ros.errors import InputError
+from prv2_ros.errors import InputError, StorageError
 from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.depth_codec import from_millimetres
@@ -66,7 +67,7 @@ def test_images_of_folders_are_sorted_and_other_files_left_out(tmp_path):
 def test_missing_images_and_empty_folders(tmp_path):
     with pytest.raises(InputError, match=r"image .*none.png does not exist"):
         list_images([tmp_path / "none.png"])
-    with pytest.raises(InputError, match=r"has no image: looked for \.bmp"):
+    with pytest.raises(InputError, match=r"has no image: looked for \.bmp, \.gif, .*\.pgm"):
         list_images([tmp_path])
 
 
@@ -116,3 +117,24 @@ def test_a_written_file_is_readable_by_others_as_the_umask_says(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.bin").stat().st_mode) == 0o644
+
+
+def test_grey_and_animated_pictures_of_a_folder_are_found(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.pgm"), picture()[..., 0])
+    (tmp_path / "b.GIF").touch()
+    assert [p.name for p in list_images([tmp_path])] == ["a.pgm", "b.GIF"]
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm")[..., 1], picture()[..., 0])
+
+
+def test_depth_that_does_not_fit_is_one_line(tmp_path):
+    camera = CameraModel(width=64, height=48, fx=50.0, fy=52.0, cx=31.0, cy=24.0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # a write beyond it fails as one on a full disk does
+    try:
+        with pytest.raises(
+            StorageError, match=r"depth\.npy cannot be written: the disk is full; free space, or choose"
+        ):
+            write_depth_files(tmp_path, picture(), np.ones((48, 64), np.float32), camera, stride=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []

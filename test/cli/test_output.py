@@ -46,3 +46,22 @@ def test_places_where_no_folder_can_be_are_refused(tmp_path: Path, monkeypatch: 
     with pytest.raises(InputError, match=r"new: Permission denied; name a folder"), output_folder(tmp_path / "new"):
         pass
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_empty_folders_inside_of_what_was_made_go_too(tmp_path: Path):
+    with output_folder(tmp_path / "a"):
+        (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there" / "empty").mkdir(parents=True)
+    with output_folder(tmp_path / "there"):
+        pass
+    assert (tmp_path / "there" / "empty").is_dir(), "not made here"
+
+
+def test_a_folder_is_called_what_the_user_calls_it(tmp_path: Path):
+    (tmp_path / "a").touch()
+    with (
+        pytest.raises(InputError, match=r"^--cache .*a is a file: name a folder$"),
+        output_folder(tmp_path / "a", "--cache"),
+    ):
+        pass

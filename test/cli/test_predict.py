@@ -117,7 +117,10 @@ def test_a_folder_with_bad_images_goes_on_and_fails_at_the_end(model, pictures, 
     errors = [line for line in captured.err.splitlines() if line.startswith("prv2: error:")]
     assert len(errors) == 2
     assert "broken.png cannot be decoded" in errors[0]
-    assert "small.png: image has 90x20 px: both sides must have at least 64 px" in errors[1]
+    assert (
+        "small.png: image has 90x20 px: both sides must have at least 64 px; enlarge it, and its intrinsics"
+        in errors[1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,9 +154,9 @@ def test_a_calibration_of_another_shape_names_the_image(model, pictures, tmp_pat
     calibration = tmp_path / "camera.json"
     calibration.write_text('{"width": 640, "height": 480, "k": [500, 0, 320, 0, 500, 240, 0, 0, 1]}')
     assert run(pictures / "a.png", "-o", tmp_path / "out", "--camera-info", calibration, "--model", model) == 1
-    assert (
-        f"{pictures / 'a.png'}: the calibration is for 640x480 px and the image has 96x64 px" in capsys.readouterr().err
-    )
+    error = capsys.readouterr().err
+    assert f"{pictures / 'a.png'}: the calibration is for 640x480 px and the image has 96x64 px" in error
+    assert "EXIF" not in error
 
 
 @pytest.mark.parametrize(
@@ -175,3 +178,27 @@ def test_the_parser_has_no_surprises():
     add_parser(parser.add_subparsers())
     arguments = parser.parse_args(["predict", "a", "-o", "b"])
     assert (arguments.device, arguments.model, arguments.max_depth, arguments.stride) == ("auto", "default", 200.0, 1)
+
+
+def test_a_picture_turned_by_exif_needs_the_calibration_of_the_turned_one(model, tmp_path, capsys):
+    done, data = cv2.imencode(".jpg", np.zeros((64, 96, 3), np.uint8))
+    assert done
+    tag = bytes.fromhex("ffe10022") + b"Exif\0\0MM\0*" + bytes.fromhex("00000008000101120003000000010006000000000000")
+    (tmp_path / "turned.jpg").write_bytes(data[:2].tobytes() + tag + data[2:].tobytes())
+    calibration = tmp_path / "camera.json"
+    calibration.write_text('{"width": 96, "height": 64, "k": [80, 0, 48, 0, 80, 32, 0, 0, 1]}')
+    common = (tmp_path / "turned.jpg", "-o", tmp_path / "out", "--model", model, "--camera-info", calibration)
+    assert run(*common) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "is for 96x64 px and the image has 64x96 px" in error
+    assert "sides are swapped: pictures are turned as their EXIF orientation says" in error
+    calibration.write_text('{"width": 64, "height": 96, "k": [80, 0, 32, 0, 80, 48, 0, 0, 1]}')
+    assert run(*common) == 0
+
+
+def test_the_help_says_what_becomes_of_turned_pictures_and_where_millimetres_end(capsys):
+    with pytest.raises(SystemExit):
+        main.main(["predict", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "turned as their EXIF orientation says" in told
+    assert "beyond 65.535 m" in told

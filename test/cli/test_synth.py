@@ -27,6 +27,75 @@ def test_folder_holds_the_frames_of_the_seeds_and_keeps_those_it_has(tmp_path: P
     assert paths[0].stat().st_mtime_ns == stamp
 
 
+def test_frames_that_are_kept_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    common = ["synth", "-o", str(tmp_path), "--kind", "plain", *SIZE]
+    with caplog.at_level("INFO"):
+        assert main([*common, "--count", "2"]) == 0
+        assert caplog.messages == []
+        (tmp_path / "00000000.json").unlink()  # as a killed run leaves it
+        assert main([*common, "--count", "4", "--jobs", "2"]) == 0
+    assert caplog.messages == [f"kept 1 of 4 frames, which are in {tmp_path} already"]
+    assert len(list_frames(tmp_path)) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        (["--size", "64x32"], "00000006.json is there already, and has 48x32 px where 64x32 px are asked for"),
+        ([], "has 48x32 px where 384x256 px are asked for"),
+        (["--size", "mixed"], "has 48x32 px where 384x256 px are asked for"),
+        (["--kind", "room", *SIZE], "is of kind 'close' where room is asked for"),
+        (SIZE, "is of kind 'close' where room or plain or"),
+        (["--tiles", "--kind", "close"], "has 48x32 px where 512x288 px are asked for"),
+    ],
+)
+def test_frames_of_other_options_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], difference: str
+) -> None:
+    common = ["synth", "-o", str(tmp_path), "--start", "6"]
+    assert main([*common, "--count", "1", "--kind", "close", *SIZE]) == 0
+    before = sorted(tmp_path.iterdir())
+    assert main([*common, "--count", "2", *options]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("prv2: error: ")]
+    assert line.startswith(f"prv2: error: frame {tmp_path / '00000006.json'} is there already, and ")
+    assert difference in line
+    assert line.endswith("give the options that it was made with, another --start or another folder, or remove it")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_run_of_the_mixture_or_of_tiles_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prv2_ros.cli.synth._SHAPES", ((48, 32), (32, 48)))
+    mixed = ["synth", "-o", str(tmp_path / "mixed"), "--size", "mixed", "--start", "1"]
+    assert main([*mixed, "--count", "2"]) == 0
+    assert main([*mixed, "--count", "3"]) == 0
+    sizes = [read_frame(path).depth_m.shape for path in list_frames(tmp_path / "mixed")]
+    assert sizes == [(48, 32), (32, 48), (48, 32)]
+    monkeypatch.setattr("prv2_ros.data.tiles.OVERVIEWS", ((96, 64),))
+    monkeypatch.setattr("prv2_ros.data.tiles.TILE_PX", 48)
+    tiles = ["synth", "-o", str(tmp_path / "tiles"), "--tiles", "--kind", "plain", "--count", "1"]
+    assert main([*tiles, "--tile-scale", "2.3"]) == 0
+    stamp = (tmp_path / "tiles" / "00000000-0.jpg").stat().st_mtime_ns
+    for again in ([], ["--tile-scale", "2.3"], ["--tiles-anywhere"]):
+        assert main([*tiles, *again]) == 0
+    assert (tmp_path / "tiles" / "00000000-0.jpg").stat().st_mtime_ns == stamp
+    capsys.readouterr()
+    for options, difference in (
+        ([*tiles, "--tile-scale", "2"], "has tiles of scale 2.3 where 2 is asked for"),
+        ([*(o for o in tiles if o != "--tiles"), "--size", "96x64"], "has tiles, which --tiles asks for"),
+    ):
+        assert main(options) == 1
+        assert difference in capsys.readouterr().err.splitlines()[-1]
+    for path in (tmp_path / "tiles").glob("*-*"):
+        path.unlink()
+    assert main(tiles) == 1
+    assert "has no tiles, and --tiles asks for some" in capsys.readouterr().err
+    (tmp_path / "tiles" / "00000000.json").write_text("{")
+    assert main(tiles) == 1
+    assert "00000000.json cannot be read (Expecting property name" in capsys.readouterr().err
+
+
 def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
     options = ["--start", "7", "--count", "3", "--kind", "plain", *SIZE]
     for name, jobs in (("one", "1"), ("two", "2")):
@@ -145,4 +214,6 @@ def test_the_help_lists_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(KINDS) == list(_KINDS)
     with pytest.raises(SystemExit):
         main(["synth", "--help"])
-    assert f"one kind of scene instead of the mixture: {', '.join(KINDS)}" in " ".join(capsys.readouterr().out.split())
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"one kind of scene instead of the mixture: {', '.join(KINDS)}" in told
+    assert "folder to write a data set to; frames that it has are kept" in told

@@ -154,6 +154,8 @@ def test_an_error_of_a_worker_process_is_one_line_and_leaves_no_empty_folder(
 class _Idle:
     """Stands for the trainer where training is beside the point."""
 
+    is_finished = False
+
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 

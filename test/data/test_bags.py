@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 from prv2_ros.data.bags import write_bag
 from prv2_ros.data.synthetic import drive
+from prv2_ros.errors import StorageError
 from prv2_ros.messages.bags import Bag
 from prv2_ros.messages.depth_images import depth_in_metres
 
@@ -24,3 +27,14 @@ def test_bags_have_the_metadata_that_humble_reads_and_are_read_back(tmp_path: Pa
         with Bag(path) as bag:
             read = [depth_in_metres(bag.message(raw)) for raw in bag.messages(["/camera/depth/image_rect"])]
         np.testing.assert_array_equal(read, [frame.depth_m for frame in frames])
+
+
+def test_a_bag_that_does_not_fit_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # a write beyond it fails as one on a full disk does
+    try:
+        with pytest.raises(StorageError, match=rf"^{tmp_path / 'drive'} cannot be written: the disk is full; free"):
+            write_bag(tmp_path / "drive", drive(3, 2, 48, 32))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from prv2_ros.evaluation.bag_index import index_bag, transform_between
 from prv2_ros.evaluation.cameras import find_cameras
 from prv2_ros.evaluation.config import load_config
 from prv2_ros.evaluation.streaming import stream_frames
-from prv2_ros.messages.bags import Bag
+from prv2_ros.messages.bags import Bag, missing_messages
 from prv2_ros.messages.images import message_to_rgb
 
 
@@ -139,3 +139,11 @@ def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None
     assert kept == [0, 1, 3, 4]
     assert "cannot be read: Chunk checksum mismatch" in index.problems[0]
     assert "13 of the 16 messages that the bag says it has on image, camera info and truth topics" in index.problems[1]
+
+
+def test_missing_messages_are_counted_in_a_line() -> None:
+    assert missing_messages(12, 12, "these topics") is None
+    assert missing_messages(9, 12, "these topics") == (
+        "9 of the 12 messages that the bag says it has on these topics could be read: it is cut short or damaged"
+    )
+    assert "could be read (2 of them damaged): it is" in str(missing_messages(9, 12, "image topics", damaged=2))

@@ -70,6 +70,31 @@ def test_scales_have_round_metres() -> None:
     assert drawn.error_scale.ticks[0] == (0.0, "50% too near")
 
 
+def test_a_predicted_sky_has_no_part_in_the_colours_and_is_grey() -> None:
+    truth = np.geomspace(2, 40, 60 * 80, dtype=np.float32).reshape(60, 80)
+    depth = truth.copy()
+    truth[:20], depth[:10], depth[10:20] = np.inf, 900, 70
+    seen = dataclasses.replace(_flat(1.0, dense=True), truth_m=truth, depth_m=depth)
+    drawn = draw_frame(seen)
+    nearest, farthest = (
+        float(text.split()[0]) for _, text in (drawn.depth_scale.ticks[0], drawn.depth_scale.ticks[-1])
+    )
+    assert nearest >= 5
+    assert farthest <= 40
+    colours = _decode(drawn.depth).astype(int)
+    assert np.abs(colours[:8] - 128).max() < 10, "far beyond the farthest truth"
+    assert colours[12:18].max() < 60, "as far as the truth, or at a wrong scale"
+
+
+def test_depth_without_truth_has_a_range_of_its_own() -> None:
+    seen = _flat(1.0, dense=True)
+    alone = dataclasses.replace(
+        seen, truth_m=seen.truth_m * 0, depth_m=np.linspace(2, 20, 4800, dtype="f4").reshape(60, 80)
+    )
+    assert [text for _, text in draw_frame(alone).depth_scale.ticks][-1] == "10 m"
+    assert np.abs(_decode(draw_frame(alone).depth).astype(int) - 128).max(-1).min() > 10, "no grey"
+
+
 def test_a_frame_without_prediction_or_truth_can_be_drawn() -> None:
     seen = _flat(1.0, dense=True)
     for changed in ({"depth_m": seen.depth_m * np.nan}, {"truth_m": seen.truth_m * 0}):

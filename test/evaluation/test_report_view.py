@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from evaluation_example import evaluation, pictures
 
@@ -68,3 +70,20 @@ def test_examples_carry_time_and_scores(content: dict) -> None:
     assert best["title"] == "best"
     assert 0 <= float(best["seconds"]) <= 0.5
     assert best["abs_rel"].endswith("%")
+
+
+@pytest.mark.parametrize(
+    ("slope", "text"), [(0.0, "+0.0%"), (math.log(1.5), "+50.0%"), (math.log(0.5), "-50.0%"), (1e6, "+2202546.6%")]
+)
+def test_drift_is_shown_as_the_growth_in_a_minute(slope: float, text: str) -> None:
+    summary = summarise(evaluation(models=("new",)), BootstrapConfig(resamples=100))
+    for bags in summary["results"]["new"]["drift"].values():
+        for drift in bags.values():
+            assert drift["per_minute"] is None, "the example's bags last a few seconds"
+    shown = page_content(summary, pictures)["models"][0]["drift"]
+    assert {row["per_minute"] for row in shown} == {"\u2013"}
+    for bags in summary["results"]["new"]["drift"].values():
+        for drift in bags.values():
+            drift["per_minute"] = slope
+    shown = page_content(summary, pictures)["models"][0]["drift"]
+    assert {row["per_minute"] for row in shown} == {text}

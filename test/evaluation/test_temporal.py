@@ -69,6 +69,14 @@ def test_drift_of_little() -> None:
     assert scale_drift([0, 1, 2], [2.0, math.nan, 8.0]).scale == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize(("seconds", "is_known"), [(29.9, False), (30.0, True)])
+def test_a_short_drive_has_no_drift_per_minute(seconds: float, is_known: bool) -> None:
+    stamps = [10**18 + round(i * seconds * 1e8) for i in range(11)]
+    found = scale_drift([*stamps, stamps[-1] + MINUTE_NS], [*([1.0, 1.1] * 5), 1.0, math.nan])
+    assert math.isnan(found.per_minute) != is_known
+    assert found.spread > 0
+
+
 def test_tiles_that_overlap() -> None:
     """Two tiles share 2x3 pixels and differ by 0.5 m; a third shares 1x1 with the second and differs by 1 m."""
     tiles = [

@@ -27,7 +27,10 @@ def picture(height: int = 96, width: int = 128) -> np.ndarray:
         (np.zeros((64, 64), np.uint8), r"image has shape \(64, 64\): expected \(H, W, 3\); repeat a grey channel"),
         (np.zeros((64, 64, 4), np.uint8), r"image has shape \(64, 64, 4\).*drop alpha"),
         (np.zeros((3, 64, 64), np.uint8), r"image has shape \(3, 64, 64\)"),
-        (np.zeros((63, 400, 3), np.uint8), "image has 400x63 px: both sides must have at least 64 px; enlarge it"),
+        (
+            np.zeros((63, 400, 3), np.uint8),
+            "image has 400x63 px: both sides must have at least 64 px; enlarge it, and its intr",
+        ),
         (np.zeros((0, 64, 3), np.uint8), "image has 64x0 px"),
     ],
 )

@@ -93,3 +93,13 @@ def test_without_tensorboard_there_is_one_line_and_a_log(
     journal.add({"loss": torch.tensor(0.5)})
     journal.write(1, 1.0, 0.1)
     assert (tmp_path / "log.jsonl").exists()
+
+
+def test_rows_behind_a_step_are_dropped(tmp_path: Path) -> None:
+    Journal(tmp_path / "none").keep_until(3)
+    log = tmp_path / "log.jsonl"
+    kept = '{"step": 2, "seconds": 1.0}\n{"step": 4, "seconds": 2.0}\n'
+    for more in ("", '{"step": 6, "seconds": 3.0}\n', '{"step": 6, "sec', "[]\n"):
+        log.write_text(kept + more)
+        Journal(tmp_path).keep_until(4)
+        assert log.read_text() == kept

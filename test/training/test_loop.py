@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from short_runs import short_config, start_run
 from tiny_depth_model import small_model
 
-from prv2_ros.errors import ConfigError, InputError, WeightsError
+from prv2_ros.errors import ConfigError, InputError, StorageError, WeightsError
 from prv2_ros.network.model import DepthModel
 from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
@@ -214,3 +215,40 @@ def test_average_moves_from_mean_to_exponential() -> None:
             assert found == pytest.approx(value * 10 / 11, rel=1e-5), "a plain mean lags by half of the steps"
     # An exponential mean of a ramp lags by decay / (1 - decay) steps.
     assert float(average.state["weight"]) == pytest.approx(399 - 9, abs=0.5)
+
+
+def test_a_run_of_few_steps_has_a_row_at_its_last_and_none_twice(frames: Path, tmp_path: Path) -> None:
+    start_run(short_config(frames, checkpoint_every=2), tmp_path).run()
+    log = tmp_path / "log.jsonl"
+    (row,) = [json.loads(line) for line in log.read_text().splitlines()]
+    assert row["step"] == 4
+    assert row["loss"] > 0
+    # Two later steps that a killed run had logged and not saved are done again.
+    log.write_text(log.read_text() + '{"step": 5, "seconds": 9.0}\n{"step": 6, "sec')
+    start_run(short_config(frames, steps=6), tmp_path).run()
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [4, 6]
+    start_run(short_config(frames, steps=6), tmp_path).run()
+    assert len(log.read_text().splitlines()) == 2, "a run at its end adds nothing"
+
+
+def test_a_last_step_that_has_its_row_gets_no_second_one(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prv2_ros.training.loop._LOG_EVERY", 3)
+    start_run(short_config(frames, steps=6), tmp_path).run()
+    assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [3, 6]
+
+
+def test_a_checkpoint_that_does_not_fit_is_one_line_and_leaves_the_one_before(frames: Path, tmp_path: Path) -> None:
+    trainer = start_run(short_config(frames), tmp_path)
+    trainer._save()
+    before = trainer.checkpoint.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # a write beyond it fails as one on a full disk does
+    try:
+        with pytest.raises(StorageError, match=r"checkpoint\.pt cannot be written: the disk is full; free space, or"):
+            trainer._save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert trainer.checkpoint.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
