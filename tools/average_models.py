@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from prv2_ros.errors import ConfigError, Prv2Error
+from prv2_ros.inference.self_test import record
 from prv2_ros.network.checkpoint import fill_strictly, load_model, save_model
 from prv2_ros.network.model import DepthModel
 
@@ -49,7 +50,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         model = average(arguments.first, arguments.second, arguments.part, arguments.share)
-        print(save_model(model, arguments.output, arguments.name))
+        path = save_model(model, arguments.output, arguments.name)
+        record(str(path))
+        print(path)
     except (OSError, Prv2Error) as error:
         print(f"average_models: {error}", file=sys.stderr)
         return 1

@@ -45,7 +45,23 @@ RECIPES: dict[
     "glow": (("none",), (1, 1), (1, 1), (0.5, 0.5), 0, 0),
     "mark": (("noise",), (5, 30), (0.6, 0.9), (0.6, 0.9), 0, 0.05),
 }
+BUSY: dict[str, tuple[str, ...]] = {
+    "paint": ("cells", "noise", "tile", "wave"),
+    "plastic": ("cells", "print", "noise", "checker"),
+    "fabric": ("cells", "checker", "wave", "brick", "print"),
+    "wall": ("cells", "brick", "tile", "noise", "wave", "print"),
+    "floor": ("cells", "tile", "wood", "checker", "brick", "noise"),
+    "paper": ("print", "brick", "cells"),
+}
+"""What else busy surfaces of a key are patterned with: prints and cells have hard edges."""
+
+BUSY_SHARE = 0.5
+"""Share of surfaces with a floor under their contrast: real surfaces hold several times the edges of painted ones."""
+
+NEVER_BUSY = ("glow", "glass", "plain", "skin", "carpaint", "leaf", "mark", "art")
 NODE = {
+    "cells": "ShaderNodeTexVoronoi",
+    "print": "ShaderNodeTexVoronoi",
     "noise": "ShaderNodeTexNoise",
     "voronoi": "ShaderNodeTexVoronoi",
     "wave": "ShaderNodeTexWave",
@@ -58,7 +74,8 @@ NODE = {
 
 def make(key: str, rng: random.Random) -> bpy.types.Material:
     """Material for a key such as "wood" or "wood2" (a trailing digit only asks for another draw)."""
-    textures, scales, lows, roughs, metallic, bump = RECIPES[key.rstrip("0123456789")]
+    base = key.rstrip("0123456789")
+    textures, scales, lows, roughs, metallic, bump = RECIPES[base]
     material = bpy.data.materials.new(key)
     material.use_nodes = True
     tree = material.node_tree
@@ -75,13 +92,17 @@ def make(key: str, rng: random.Random) -> bpy.types.Material:
         )
     if key == "carpaint":
         shader.inputs["Coat Weight"].default_value = 0.7
-    kind = rng.choice(textures)
+    busy = base not in NEVER_BUSY and rng.random() < BUSY_SHARE
+    kind = rng.choice([k for k in textures if k != "none"] + [*BUSY.get(base, ())] if busy else textures)
     colour = tint.outputs["Color"]
-    low = rng.uniform(*lows)
+    low = rng.uniform(0.03, 0.35) if busy else rng.uniform(*lows)
     if kind != "none":
         scale = math.exp(rng.uniform(*map(math.log, scales)))
         pattern = _pattern(tree, kind, scale, rng)
-        colour = _multiply(tree, colour, _ramp(tree, pattern, low, rng, key == "art"))
+        colour = _multiply(tree, colour, _ramp(tree, pattern, low, rng, key == "art" or kind == "print", busy))
+        if busy:  # and detail for cameras close by
+            fine = _pattern(tree, "noise", scale * rng.uniform(6, 20), rng)
+            colour = _multiply(tree, colour, _ramp(tree, fine, rng.uniform(0.2, 0.7), rng, False, busy))
         if bump and rng.random() < 0.6:
             _bump(tree, pattern, shader, bump * rng.uniform(0.3, 1.2))
     if rng.random() < 0.6 and key not in ("glow", "glass", "art", "plain"):
@@ -114,6 +135,10 @@ def _pattern(tree: bpy.types.NodeTree, kind: str, scale: float, rng: random.Rand
     elif kind == "noise":
         node.inputs["Detail"].default_value = rng.uniform(1, 3.5)
         node.inputs["Roughness"].default_value = rng.uniform(0.4, 0.75)
+    elif kind in ("cells", "print"):  # one value a cell; those of prints are squarish
+        node.distance = "EUCLIDEAN" if kind == "cells" else "CHEBYCHEV"
+        node.inputs["Scale"].default_value = 1.5 * scale
+        return node.outputs["Color"]
     elif kind == "voronoi":
         node.feature = rng.choice(["F1", "F1", "F2", "SMOOTH_F1"])
     elif kind in ("brick", "tile"):
@@ -137,11 +162,20 @@ def _pattern(tree: bpy.types.NodeTree, kind: str, scale: float, rng: random.Rand
 
 
 def _ramp(
-    tree: bpy.types.NodeTree, value: bpy.types.NodeSocket, low: float, rng: random.Random, art: bool
+    tree: bpy.types.NodeTree,
+    value: bpy.types.NodeSocket,
+    low: float,
+    rng: random.Random,
+    art: bool,
+    steep: bool = False,
 ) -> bpy.types.NodeSocket:
     node = tree.nodes.new("ShaderNodeValToRGB")
     ramp = node.color_ramp
-    ramp.elements[0].position, ramp.elements[1].position = rng.uniform(0.1, 0.4), rng.uniform(0.55, 0.9)
+    if steep:  # noise lies close about 0.5: a steep ramp makes patches of it
+        middle, reach = rng.uniform(0.42, 0.58), rng.uniform(0.03, 0.2)
+        ramp.elements[0].position, ramp.elements[1].position = middle - reach, middle + reach
+    else:
+        ramp.elements[0].position, ramp.elements[1].position = rng.uniform(0.1, 0.4), rng.uniform(0.55, 0.9)
     shade = [low * rng.uniform(0.8, 1.2) for _ in range(3)]
     ramp.elements[0].color, ramp.elements[1].color = (*shade, 1), (1, 1, 1, 1)
     if art:

@@ -21,10 +21,11 @@ PAVEMENT_REACH_M = 0.1
 def _markings(b: Builder, half: float, far: float) -> None:
     r = b.rng
     dash, gap, paint = r.uniform(1.5, 4), r.uniform(1.5, 7), r.choice([(0.8, 0.8, 0.78), (0.8, 0.6, 0.1)])
-    for x in (0.0, -half + 0.25, half - 0.25) if half > 3.5 else (0.0,):
+    lanes = (0.0, -half / 2, half / 2) if half > 6.5 else (0.0,)
+    for x in (*lanes, -half + 0.25, half - 0.25) if half > 3.5 else lanes:
         y = -10.0
         while y < far:
-            run = dash if x == 0 else far
+            run = dash if x in lanes else far
             b.box(x, y + run / 2, -0.002, 0.13, run, 0.006, "mark", paint, soft=0)
             y += run + gap
     if r.random() < 0.4:
@@ -64,7 +65,9 @@ def _pavement(b: Builder, side: int, half: float, walk: float, far: float) -> No
 def street(b: Builder) -> Layout:
     """Road along y with traffic, parked rows, pavements, houses, poles, trees and people; x = 0 is the middle."""
     r = b.rng
-    half, walk, far = r.uniform(3, 6.5), r.uniform(1.2, 4), r.choice([80, 120, 160])
+    # Depths as recording cars see them: 14 to 25 m in the middle.
+    half, walk, far = math.exp(r.uniform(math.log(3), math.log(13))), r.uniform(1.2, 4), r.choice([120, 160, 220])
+    back = r.uniform(0, 25) if r.random() < 0.4 else 0.0
     style = r.choice(["town", "suburb", "country", "town"])
     soil = r.choice(["grass", "soil"]) if style != "town" else "concrete"
     b.box(0, far / 2, GROUND_M - 0.1, 500, far * 4, 0.1, soil, colour(r, 0.3, 0.1, 0.4), soft=0)
@@ -73,7 +76,7 @@ def street(b: Builder) -> Layout:
     for side in (-1, 1):
         if style != "country":
             _pavement(b, side, half, walk, far)
-        _roadside(b, side, half, walk if style != "country" else 1.0, far, style)
+        _roadside(b, side, half, walk if style != "country" else 1.0, far, style, back)
     _traffic(b, half, far)
     _wires(b, half, far)
 
@@ -89,7 +92,7 @@ def street(b: Builder) -> Layout:
 def _poles(b: Builder, side: int, half: float, far: float) -> None:
     """Poles and signs along the kerb, on the local z = 0."""
     r = b.rng
-    step, lean, kind = r.uniform(15, 35), colour(r, 0.2), r.choice(["metal", "concrete", "wood"])
+    step, lean, kind = r.uniform(18, 45), colour(r, 0.2), r.choice(["metal", "concrete", "wood"])
     for k in range(int(far / step)):
         x, yy, h = side * (half + 0.5), k * step + r.uniform(0, 5), r.uniform(5, 9)
         b.cylinder(x, yy, 0, 0.09, h, kind, lean, 0.06, 12)
@@ -105,23 +108,26 @@ def _poles(b: Builder, side: int, half: float, far: float) -> None:
                     b.cylinder(0, 0, 0, 0.32, 0.02, "plastic", colour(r, 0.9), n=24)
 
 
-def _roadside(b: Builder, side: int, half: float, walk: float, far: float, style: str) -> None:
-    """All that stands on one side of the road: on the pavement, where there is one, and on the ground beyond."""
+def _roadside(b: Builder, side: int, half: float, walk: float, far: float, style: str, back: float = 0.0) -> None:
+    """All that stands on one side of the road: on the pavement, where there is one, and on the ground beyond.
+
+    Houses stand `back` further from the pavement than they would.
+    """
     r, edge = b.rng, half + walk
     verge_m = GROUND_M if style == "country" else PAVEMENT_M
     if style != "country":
-        _houses(b, side, edge, far, style == "town")
+        _houses(b, side, edge, far, style == "town", back)
     with b.at(0, 0, verge_m):
         _poles(b, side, half, far)
     for _ in range(r.randrange(3, 10) if style != "country" else r.randrange(10, 22)):
-        off = r.uniform(-0.3, 2 if style == "town" else 14)
+        off = r.uniform(-0.3, max(2, back - 4) if style == "town" else 14 + back)
         with b.at(side * (edge + off), r.uniform(2, far), verge_m if off < PAVEMENT_REACH_M else GROUND_M):
             outdoor.tree(b, r.uniform(3, 11), 2500)
     for _ in range(r.randrange(0, 6)):
-        with b.at(side * r.uniform(half + 0.4, edge), r.uniform(3, 40), verge_m, r.uniform(0, 6.3)):
+        with b.at(side * r.uniform(half + 0.4, edge), r.uniform(3, 90), verge_m, r.uniform(0, 6.3)):
             outdoor.person(b)
     for _ in range(r.randrange(0, 5)):
-        with b.at(side * (half + 0.6), r.uniform(3, 40), verge_m, -side * math.pi / 2):
+        with b.at(side * (half + 0.6), r.uniform(3, 90), verge_m, -side * math.pi / 2):
             if b.model(0.7, "street"):
                 continue
             thick, high = r.uniform(0.08, 0.3), r.uniform(0.7, 1.1)
@@ -130,17 +136,25 @@ def _roadside(b: Builder, side: int, half: float, walk: float, far: float, style
         _fields(b, side, half, far)
 
 
-def _houses(b: Builder, side: int, edge: float, far: float, town: bool) -> None:
-    """Row of houses beyond the pavement's `edge`; those of a suburb have a hedge or a fence before them."""
+def _houses(b: Builder, side: int, edge: float, far: float, town: bool, set_back: float = 0.0) -> None:
+    """Row of houses beyond the pavement's `edge`; those of a suburb have a hedge or a fence before them.
+
+    One row in three is broken by a square, where another street comes in.
+    """
     r = b.rng
     y = r.uniform(-15, 0)
+    square = r.uniform(5, 60) if r.random() < 0.35 else far
+    square_end = square + r.uniform(15, 60)
     while y < far:
         w, h = r.uniform(6, 20), r.uniform(4, 20) if town else r.uniform(3, 8)
-        back = r.uniform(0.1, 2) if town else r.uniform(3, 9)
+        back = set_back + (r.uniform(0.1, 2) if town else r.uniform(3, 9))
+        if y + w > square and y < square_end:
+            y += w
+            continue
         if r.random() < 0.85:
             with b.at(side * (edge + back), y + w / 2, GROUND_M, -side * math.pi / 2):
                 outdoor.house(b, w, r.uniform(7, 12), h)
-        if back > 2:
+        if not town:
             with b.at(side * (edge + 0.5), y + w / 2, GROUND_M, math.pi / 2):
                 if r.random() < 0.5:
                     outdoor.hedge(b, w * 0.8, 0.7, r.uniform(0.8, 1.9))
@@ -176,11 +190,11 @@ def _fence(b: Builder, w: float) -> None:
 
 def _traffic(b: Builder, half: float, far: float) -> None:
     r = b.rng
-    parked = [s for s in (-1, 1) if r.random() < 0.55]
+    parked = [s for s in (-1, 1) if r.random() < 0.4]
     for side in parked:
-        y = r.uniform(-8, 4)
+        y, taken = r.uniform(-8, 4), r.uniform(0.2, 0.85)
         while y < min(far, 90):
-            if r.random() < 0.8:
+            if r.random() < taken:
                 with b.at(side * (half - 1.0), y, 0, r.choice([0, math.pi]) + r.gauss(0, 0.03)):
                     vehicles.car(b, r.choice(["hatch", "sedan", "suv", "hatch", "van"]))
             y += r.uniform(5.2, 8)
@@ -195,7 +209,7 @@ def _traffic(b: Builder, half: float, far: float) -> None:
                         vehicles.car(b)
                     else:
                         (vehicles.motorcycle if pick < 0.92 else vehicles.bicycle)(b)
-            y += r.uniform(9, 35)
+            y += math.exp(r.uniform(math.log(10), math.log(80)))
 
 
 def yard(b: Builder) -> Layout:

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from prv2_ros.errors import ConfigError, Prv2Error
+from prv2_ros.inference.self_test import record
 from prv2_ros.network.checkpoint import load_model, save_model
 from prv2_ros.network.model import DepthModel
 
@@ -50,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--factor", type=float, required=True)
     arguments = parser.parse_args(argv)
     try:
-        print(save_model(scaled(arguments.model, arguments.factor), arguments.output, arguments.name))
+        path = save_model(scaled(arguments.model, arguments.factor), arguments.output, arguments.name)
+        record(str(path))
+        print(path)
     except (OSError, Prv2Error) as error:
         print(f"scale_confidence: {error}", file=sys.stderr)
         return 1

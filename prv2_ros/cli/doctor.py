@@ -168,6 +168,7 @@ def check_inference(name: str, device: str) -> Iterator[Finding]:
     """Run the whole engine on a small picture."""
     import numpy as np
 
+    from prv2_ros.inference import self_test
     from prv2_ros.inference.engine import DepthEngine
 
     engine = DepthEngine.load(name, device)
@@ -181,6 +182,11 @@ def check_inference(name: str, device: str) -> Iterator[Finding]:
         yield Finding("FAIL", f"inference on {engine.device} gives no depth: the weights or the device are faulty")
         return
     yield Finding("ok", f"inference on {engine.device}: {width}x{height} px in {elapsed_ms:.0f} ms")
+    difference = self_test.check(engine, name)
+    if difference is None:
+        yield Finding("warn", f"self-test: nothing is stored with model {name} to compare with")
+    else:
+        yield Finding("ok", f"self-test: depth as stored with the weights, to a factor of {1 + difference:.3f}")
 
 
 def check_ros() -> Iterator[Finding]:

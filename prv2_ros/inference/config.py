@@ -47,7 +47,7 @@ class EngineConfig:
 
     farther: float = 0.5
     """How much farther (share) refined depth may be than the coarse depth is anywhere in the same cell of its map, of
-    3.75 px in a 1920x1080 image; inf for no bound. A refiner that is wrong about what is far takes walls for the sky."""
+    3.75 px in a 1920x1080 image; inf for no bound. A refiner that errs about what is far takes walls for the sky."""
 
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""

@@ -13,14 +13,20 @@ EngineFactory = Callable[[Settings], Engine]
 
 
 def load_engine(settings: Settings) -> Engine:
-    """Load the engine that the parameters name; see `prv2_ros.inference.load.load_engine` for errors."""
+    """Load the engine that the parameters name, and let it pass its self-test.
+
+    See `prv2_ros.inference.load.load_engine` and `prv2_ros.inference.self_test.check` for errors.
+    """
     # Here, not above: torch takes seconds to import, and a wrong parameter should not wait for it.
-    from prv2_ros.inference import load
+    from prv2_ros.inference import load, self_test
     from prv2_ros.inference.config import EngineConfig
 
     # The node limits the range itself: what is far becomes `far_value`, not always NaN.
     config = EngineConfig(max_depth_m=math.inf, compile=settings.compile)
-    return load.load_engine(settings.model, settings.device, settings.precision, config=config)
+    engine = load.load_engine(settings.model, settings.device, settings.precision, config=config)
+    if settings.self_test:
+        self_test.check(engine, settings.model)
+    return engine
 
 
 class SharedEngines:

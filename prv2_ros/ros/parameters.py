@@ -32,6 +32,7 @@ class Settings:
     device: str
     precision: str
     compile: str
+    self_test: bool
     image_transport: str
     input_rectified: bool
     rectify: bool
@@ -84,6 +85,13 @@ TABLE: tuple[Parameter, ...] = (
         description="`default` lets torch compile the network, `cuda-graphs` also replays it as one launch; "
         "the first frame of each size then takes up to minutes.",
         choices=("off", "default", "cuda-graphs"),
+    ),
+    Parameter(
+        name="self_test",
+        default=True,
+        read_only=True,
+        description="Compare the depth of a drawn picture with what is stored with the weights, and do not start where "
+        "the device computes something else.",
     ),
     Parameter(
         name="image_transport",

@@ -22,6 +22,7 @@ def test_a_working_installation(model, capsys):
     assert lines[-1] == "all that is needed works"
     assert {line[:4].strip() for line in lines[:-1]} <= {"ok", "warn"}
     report = "\n".join(lines)
+    assert f"warn  self-test: nothing is stored with model {model} to compare with" in lines
     for part in (
         f"torch {torch.__version__}",
         "torchvision ",

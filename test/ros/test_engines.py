@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import gc
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 from ros_fakes import PlaneEngine
 
 from prv2_ros.errors import DeviceError
-from prv2_ros.ros.engines import SharedEngines
+from prv2_ros.inference.self_test import record
+from prv2_ros.network.checkpoint import save_model
+from prv2_ros.network.model import DepthModel, ModelSpec
+from prv2_ros.ros.engines import SharedEngines, load_engine
 from prv2_ros.ros.parameters import resolve
 
 
@@ -54,3 +59,15 @@ def test_the_real_engines_can_be_shared() -> None:
 
     for kind in (DepthEngine, PublishedEngine):
         weakref.ref(kind.__new__(kind))
+
+
+def test_an_engine_that_fails_its_self_test_is_refused_unless_nobody_asks(tmp_path: Path) -> None:
+    path = save_model(DepthModel(ModelSpec(coarse_area_px=64 * 96)), tmp_path, "tiny")
+    record(str(path))
+    described = yaml.safe_load(path.read_text())
+    described["self_test"] = [[value + 0.7 for value in row] for row in described["self_test"]]
+    path.write_text(yaml.safe_dump(described))
+    named = {"model": str(path), "device": "cpu"}
+    with pytest.raises(DeviceError, match=r"self-test: .* gives 0\.50 times the depth"):
+        load_engine(resolve(named))
+    assert load_engine(resolve(named | {"self_test": False})).model_name == str(path)
