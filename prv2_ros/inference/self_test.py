@@ -119,8 +119,8 @@ def check(engine: Engine, model: str) -> float | None:
         scale = math.exp(float(np.median(found - expected)))
         how = f"{engine.device} in {str(engine.dtype).removeprefix('torch.')}"
         raise DeviceError(
-            f"self-test: {model} on {how} gives {scale:.2f} times the depth that is stored with its weights (median log "
-            f"difference {difference:.3f}, allowed {TOLERANCE:g}): the device, its driver or torch computes something "
-            "else; try precision float32, compile off or device cpu"
+            f"self-test: {model} on {how} gives {scale:.2f} times the depth that is stored with its weights (median "
+            f"log difference {difference:.3f}, allowed {TOLERANCE:g}): the device, its driver or torch computes "
+            "something else; try precision float32, compile off or device cpu"
         )
     return difference
