@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -14,6 +15,9 @@ PERIOD_S = 1.0
 
 STALLED_S = 10.0
 """How long frames may be in hand without one being done (s), before that is an error."""
+
+_WRONG = 1.25
+"""Factor by which the depth's scale may be off, by the camera's height, without a warning."""
 
 _LOST_SHARE = 0.2
 """Share of the images that may be lost on the way without a warning; best effort loses some."""
@@ -29,6 +33,41 @@ def device_memory_mib(device: Any) -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What the node knows of itself at one moment, beside its counts and timings."""
+
+    state: str
+    """Lifecycle state label."""
+
+    input_timeout_s: float
+    """Age of the last image beyond which the level is WARN."""
+
+    calibrated: bool
+    """False where the latest camera info, or its absence, leaves the scale assumed."""
+
+    engine: Any | None = None
+    """The loaded engine, None where not configured."""
+
+    failure: str = ""
+    """Why the node could not be configured or activated."""
+
+    idle: bool = False
+    """True where images are not taken in, as nobody subscribes to what is made of them."""
+
+    points_starve: bool = False
+    """True where somebody subscribes to the points, and they cannot be made."""
+
+    stalled_s: float = 0.0
+    """For how long there have been frames and none was done (s)."""
+
+    image_source: str = ""
+    """Topic of the images, and who publishes it, in words."""
+
+    info_source: str = ""
+    """Likewise of the camera info."""
+
+
 class DiagnosticsBuilder:
     """Makes the status from snapshots; remembers the last one, so that only new errors warn."""
 
@@ -37,73 +76,31 @@ class DiagnosticsBuilder:
         self._hardware_id = node_name
         self._last_errors = self._last_lost = self._last_received = 0
 
-    def build(
-        self,
-        snapshot: Snapshot,
-        *,
-        stamp: Any,
-        state: str,
-        engine: Any | None,
-        input_timeout_s: float,
-        calibrated: bool,
-        failure: str = "",
-        idle: bool = False,
-        points_starve: bool = False,
-        stalled_s: float = 0.0,
-        image_source: str = "",
-        info_source: str = "",
-    ) -> DiagnosticArray:
-        """Return a DiagnosticArray with one status.
-
-        Args:
-            snapshot: counts and timings.
-            stamp: builtin_interfaces/Time of the header.
-            state: lifecycle state label.
-            engine: the loaded engine, None where not configured.
-            input_timeout_s: age of the last image beyond which the level is WARN.
-            calibrated: False where the latest camera info, or its absence, leaves the scale assumed.
-            failure: why the node could not be configured or activated.
-            idle: True where images are not taken in, as nobody subscribes to what is made of them.
-            points_starve: True where somebody subscribes to the points, and they cannot be made.
-            stalled_s: for how long there have been frames and none was done (s).
-            image_source: topic of the images, and who publishes it, in words.
-            info_source: likewise of the camera info.
+    def build(self, snapshot: Snapshot, node: Condition, *, stamp: Any) -> DiagnosticArray:
+        """Return a DiagnosticArray with one status, `stamp` (builtin_interfaces/Time) in its header.
 
         The level is ERROR where the node gives no depth for a reason of its own, WARN where its inputs are at fault.
-
         """
         status = DiagnosticStatus(name=self._name, hardware_id=self._hardware_id)
-        inputs = self._problems_of_images(snapshot, input_timeout_s, image_source) if not idle else []
+        active = node.state == "active"
         counted = self._problems_of_counts(snapshot)
-        problems = inputs + counted if state == "active" else []
-        if state == "active" and not calibrated and (points_starve or snapshot.input_age_s is not None):
-            problems.append(f"no calibrated camera info{info_source}: scale is assumed, no points")
-        faults = [failure] if failure else []
-        if state == "active" and snapshot.failure:
+        problems = [*_problems_of_images(snapshot, node), *counted, *_problems_of_scale(snapshot, node)]
+        faults = [node.failure] if node.failure else []
+        if active and snapshot.failure:
             faults.append(f"inference fails: {snapshot.failure}")
-        if stalled_s > STALLED_S:
-            faults.append(f"no frame was done for {stalled_s:.0f} s")
-        status.level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
+        if node.stalled_s > STALLED_S:
+            faults.append(f"no frame was done for {node.stalled_s:.0f} s")
+        told = faults + problems if active else faults
+        status.level = DiagnosticStatus.WARN if told else DiagnosticStatus.OK
         if faults:
             status.level = DiagnosticStatus.ERROR
-        well = "idle: no subscriber" if idle else f"{snapshot.rate_hz:.1f} Hz"
-        status.message = "; ".join(faults + problems) or (well if state == "active" else state)
-        values = _values(snapshot, engine) | {
-            "frames in hand since (s)": f"{stalled_s:.1f}",
-            "state": state,
-            "calibrated": str(calibrated).lower(),
-        }
+        well = "idle: no subscriber" if node.idle else f"{snapshot.rate_hz:.1f} Hz"
+        status.message = "; ".join(told) or (well if active else node.state)
+        values = _values(snapshot, node)
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = stamp
         return array
-
-    def _problems_of_images(self, snapshot: Snapshot, input_timeout_s: float, source: str) -> list[str]:
-        if snapshot.input_age_s is None:
-            return [f"no image yet{source}"]
-        if snapshot.input_age_s > input_timeout_s:
-            return [f"no image for {snapshot.input_age_s:.1f} s{source}"]
-        return []
 
     def _problems_of_counts(self, snapshot: Snapshot) -> list[str]:
         """What is new since the last time."""
@@ -122,14 +119,34 @@ class DiagnosticsBuilder:
         return problems
 
 
-def _values(snapshot: Snapshot, engine: Any | None) -> dict[str, str]:
-    counts = snapshot.counts
+def _problems_of_images(snapshot: Snapshot, node: Condition) -> list[str]:
+    if node.idle:
+        return []
+    if snapshot.input_age_s is None:
+        return [f"no image yet{node.image_source}"]
+    if snapshot.input_age_s > node.input_timeout_s:
+        return [f"no image for {snapshot.input_age_s:.1f} s{node.image_source}"]
+    return []
+
+
+def _problems_of_scale(snapshot: Snapshot, node: Condition) -> list[str]:
+    problems, scale = [], snapshot.scale_p50
+    if not node.calibrated and (node.points_starve or snapshot.input_age_s is not None):
+        problems.append(f"no calibrated camera info{node.info_source}: scale is assumed, no points")
+    if scale is not None and not 1 / _WRONG < scale < _WRONG:
+        problems.append(f"depth is {scale:.2f} times what it should be by the camera's height (camera_height_m)")
+    return problems
+
+
+def _values(snapshot: Snapshot, node: Condition) -> dict[str, str]:
+    counts, engine = snapshot.counts, node.engine
     return {
         "rate (Hz)": f"{snapshot.rate_hz:.2f}",
         "latency p50 (ms)": _number(snapshot.latency_p50_ms),
         "latency p95 (ms)": _number(snapshot.latency_p95_ms),
         "stamp age p50 (ms)": _number(snapshot.stamp_age_p50_ms),
         "inference p50 (ms)": _number(snapshot.inference_p50_ms),
+        "depth scale by camera height": "none" if snapshot.scale_p50 is None else f"{snapshot.scale_p50:.3f}",
         "tiles refined p50 (%)": _number(None if snapshot.refined_p50 is None else 100 * snapshot.refined_p50),
         "input age (s)": "none" if snapshot.input_age_s is None else f"{snapshot.input_age_s:.2f}",
         "frames in": str(counts.received),
@@ -145,6 +162,9 @@ def _values(snapshot: Snapshot, engine: Any | None) -> dict[str, str]:
         "device": "none" if engine is None else str(engine.device),
         "device memory (MiB)": "0" if engine is None else f"{device_memory_mib(engine.device):.0f}",
         "model": "none" if engine is None else str(engine.model_name),
+        "frames in hand since (s)": f"{node.stalled_s:.1f}",
+        "state": node.state,
+        "calibrated": str(node.calibrated).lower(),
     }
 
 

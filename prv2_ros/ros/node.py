@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, foreign_qos_overrides
-from prv2_ros.ros.diagnostics import PERIOD_S, DiagnosticsBuilder
+from prv2_ros.ros.diagnostics import PERIOD_S, Condition, DiagnosticsBuilder
 from prv2_ros.ros.engines import EngineFactory, load_engine
 from prv2_ros.ros.inputs import Inputs
 from prv2_ros.ros.intake import Intake
@@ -236,9 +236,7 @@ class DepthNode(Node):
         self._reporter.warn(f"qos {text}", text)
 
     def _publish_diagnostics(self) -> None:
-        array = self._diagnostics.build(
-            self.statistics.snapshot(),
-            stamp=self.get_clock().now().to_msg(),
+        condition = Condition(
             state=self._state,
             engine=self._engine,
             input_timeout_s=self._settings.input_timeout_s,
@@ -250,7 +248,8 @@ class DepthNode(Node):
             image_source=self._inputs.image_source,
             info_source=self._inputs.info_source,
         )
-        self._diagnostics_out.publish(array)
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics_out.publish(self._diagnostics.build(self.statistics.snapshot(), condition, stamp=stamp))
 
     def _stop(self) -> None:
         self._inputs.stop()

@@ -38,6 +38,7 @@ class Settings:
     rectify: bool
     assumed_fov_deg: float
     require_calibration: bool
+    camera_height_m: float
     camera_info_wait_s: float
     max_rate_hz: float
     max_latency_ms: float
@@ -124,6 +125,15 @@ TABLE: tuple[Parameter, ...] = (
         name="require_calibration",
         default=False,
         description="Skip frames while no calibrated camera info is known, instead of assuming a field of view.",
+    ),
+    Parameter(
+        name="camera_height_m",
+        default=0.0,
+        unit="m",
+        low=0.0,
+        high=100.0,
+        description="Height of the camera above the ground, which depth is held against once a second, with a warning "
+        "in the diagnostics where its scale is off by over 25%; 0 where it is not known.",
     ),
     Parameter(
         name="camera_info_wait_s",

@@ -22,6 +22,7 @@ from prv2_ros.ros.infos import CameraInfos
 from prv2_ros.ros.outputs import CloudWriter, DepthWriter, PixelWriter
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
+from prv2_ros.ros.scale_monitor import ScaleMonitor
 from prv2_ros.ros.statistics import Statistics
 from prv2_ros.types import DepthResult
 
@@ -130,6 +131,7 @@ class FramePipeline:
         self._clock = clock
         self._running = running
         self._info_topic = info_topic
+        self._scale = ScaleMonitor(statistics.scale_seen)
         self._views = ViewCache()
         self._depth = DepthWriter()
         self._cloud = CloudWriter()
@@ -188,7 +190,9 @@ class FramePipeline:
         inference_ms = (time.perf_counter() - start) * 1e3
         if not self._running():
             return None
-        self._publish(frame, view, image, view.mask_outside(result.depth_m))
+        depth_m = view.mask_outside(result.depth_m)
+        self._publish(frame, view, image, depth_m)
+        self._scale.watch(depth_m, view.camera, frame.settings.camera_height_m if view.is_calibrated else 0.0)
         if wanted:
             self._publish_confidence(frame, view, result)
         return _Done(inference_ms=inference_ms, refined_share=result.refined_share)

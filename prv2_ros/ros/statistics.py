@@ -15,6 +15,10 @@ RATE_SPAN_S = 5.0
 """Time over which the output rate is averaged."""
 
 
+SCALES, FEWEST_SCALES, SCALE_SPAN_S = 11, 5, 60.0
+"""Latest looks at the ground that the depth's scale is the median of, at least so many, and their age at most (s)."""
+
+
 @dataclass
 class Counts:
     """Messages by what became of them; received = published + dropped + skipped + errors + those under way."""
@@ -54,6 +58,8 @@ class Snapshot:
     input_age_s: float | None
     refined_p50: float | None
     """Share of the tiles that were refined, 0 to 1."""
+    scale_p50: float | None
+    """How many times farther than by the camera's known height depth is; None without enough looks at the ground."""
     failure: str
     """Why inference failed; empty where the latest frame that was inferred came out."""
 
@@ -70,6 +76,7 @@ class Statistics:
         self._inference_ms: deque[float] = deque(maxlen=WINDOW)
         self._published_at: deque[float] = deque(maxlen=WINDOW)
         self._refined: deque[float] = deque(maxlen=WINDOW)
+        self._scales: deque[tuple[float, float]] = deque(maxlen=SCALES)
         self._last_input: float | None = None
         self._failure = ""
 
@@ -82,6 +89,7 @@ class Statistics:
                 self._inference_ms,
                 self._published_at,
                 self._refined,
+                self._scales,
             ):
                 samples.clear()
             self._last_input, self._failure = None, ""
@@ -133,6 +141,11 @@ class Statistics:
             if stamp_age_ms is not None:
                 self._stamp_age_ms.append(stamp_age_ms)
 
+    def scale_seen(self, ratio: float) -> None:
+        """Take how many times higher than it is the camera would stand by the depth."""
+        with self._lock:
+            self._scales.append((self._clock(), ratio))
+
     def snapshot(self) -> Snapshot:
         """Return a consistent copy of everything."""
         now = self._clock()
@@ -140,6 +153,7 @@ class Statistics:
             recent = [t for t in self._published_at if now - t <= RATE_SPAN_S]
             # Over the time in which these frames came, not over the whole span: right from the first seconds on.
             rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else len(recent) / RATE_SPAN_S
+            scales = deque(ratio for seen, ratio in self._scales if now - seen <= SCALE_SPAN_S)
             return Snapshot(
                 counts=Counts(**{f.name: getattr(self._counts, f.name) for f in fields(Counts)}),
                 rate_hz=rate,
@@ -149,6 +163,7 @@ class Statistics:
                 inference_p50_ms=percentile(self._inference_ms, 50),
                 input_age_s=None if self._last_input is None else now - self._last_input,
                 refined_p50=percentile(self._refined, 50),
+                scale_p50=percentile(scales, 50) if len(scales) >= FEWEST_SCALES else None,
                 failure=self._failure,
             )
 

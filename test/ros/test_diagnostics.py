@@ -12,7 +12,7 @@ pytest.importorskip("rclpy", reason="needs rclpy and diagnostic_msgs")
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from prv2_ros.ros.diagnostics import STALLED_S, DiagnosticsBuilder, device_memory_mib
+from prv2_ros.ros.diagnostics import STALLED_S, Condition, DiagnosticsBuilder, device_memory_mib
 from prv2_ros.ros.statistics import Statistics
 
 STAMP = Time(sec=12, nanosec=34)
@@ -27,16 +27,8 @@ def told(
     calibrated: bool = True,
     **more: Any,
 ) -> Any:
-    array = builder.build(
-        statistics.snapshot(),
-        stamp=STAMP,
-        state=state,
-        engine=None,
-        input_timeout_s=5.0,
-        calibrated=calibrated,
-        failure=failure,
-        **more,
-    )
+    condition = Condition(state=state, input_timeout_s=5.0, calibrated=calibrated, failure=failure, **more)
+    array = builder.build(statistics.snapshot(), condition, stamp=STAMP)
     assert array.header.stamp == STAMP
     return array.status[0]
 
@@ -95,6 +87,19 @@ def test_many_images_lost_on_the_way_are_a_warning() -> None:
         assert (status.level == DiagnosticStatus.WARN) == warned
         assert warned == status.message.startswith("4 of 10 images lost on the way in the last 1 s: ")
     assert {pair.key: pair.value for pair in status.values}["frames lost on the way"] == "5"
+
+
+def test_a_scale_that_the_camera_s_height_contradicts_is_a_warning() -> None:
+    builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
+    statistics.image_arrived()
+    for ratio, looks in ((1.1, 4), (1.1, 1), (1.8, 11)):
+        for _ in range(looks):
+            statistics.scale_seen(ratio)
+        status = told(builder, statistics)
+        values = {pair.key: pair.value for pair in status.values}
+        assert values["depth scale by camera height"] == ("none" if looks == 4 else f"{ratio:.3f}")
+        assert (status.level == DiagnosticStatus.WARN) == (ratio == 1.8)
+    assert status.message == "depth is 1.80 times what it should be by the camera's height (camera_height_m)"
 
 
 def test_topics_that_are_silent_are_named() -> None:

@@ -180,6 +180,22 @@ def test_the_info_that_was_there_when_the_image_came_is_the_frame_s() -> None:
         assert bench.statistics.snapshot().counts.info_foreign == foreign
 
 
+def test_depth_is_held_against_the_camera_s_height_where_it_is_known_and_calibrated() -> None:
+    rows = (np.arange(48) - 23.5) / 50.0
+    with np.errstate(divide="ignore"):
+        ground = np.where(rows > 0, 1.5 / rows, np.inf).astype(np.float32)
+    for info, height_m, scale in (
+        (info_message(64, 48), 1.0, 1.5),
+        (info_message(64, 48), 0.0, None),
+        (None, 1.0, None),
+    ):
+        bench = Bench(PlaneEngine(depth_m=ground[:, None]))  # type: ignore[arg-type]  # a value for each row
+        bench.pipeline._scale._clock = iter(range(10)).__next__
+        for _ in range(5):
+            snapshot = bench.process(info, camera_height_m=height_m)
+        assert snapshot.scale_p50 == (None if scale is None else pytest.approx(scale, rel=0.01))
+
+
 @pytest.mark.parametrize("running", [True, False])
 def test_a_failure_is_an_error_only_while_results_are_wanted(running: bool, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(PlaneEngine):
