@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from prv2_ros.errors import InputError
 from prv2_ros.evaluation.pictures import LoadPictures
 from prv2_ros.evaluation.records import Evaluation
 from prv2_ros.evaluation.report_view import page_content
+from prv2_ros.files import whole_file
 
 CSV_HEAD = ("bag", "camera", "stamp_ns", "model", "width", "height", "truth_kind", "truth_px")
 """Columns of report.csv before the scores."""
@@ -99,14 +98,5 @@ def _cell(value: float | None) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp makes files that only their owner may read
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with whole_file(path) as file:
+        file.write(text.encode())

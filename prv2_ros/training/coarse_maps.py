@@ -6,7 +6,6 @@ The coarse network sees a whole overview to give a tile its depth: most of the w
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from prv2_ros.data.frames import list_pictures
 from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
+from prv2_ros.files import whole_file
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import STRIDE_PX, DepthModel
@@ -119,9 +119,8 @@ def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
                 cut = crop_aligned(whole.float(), box, native, cells)[0].cpu().numpy()
                 # float16 has steps of 0.4% at 50 m, more than a slope rises from cell to cell.
                 values[name] = cut.astype(np.float16) if name == "features" else cut[0]
-            temporary = file.with_name(f".{file.stem}.{os.getpid()}.npz")
-            np.savez(temporary, **values)
-            temporary.replace(file)
+            with whole_file(file) as written:
+                np.savez(written, **values)
 
 
 def _network_size(model: DepthModel, image_13HW: Tensor) -> tuple[int, int]:

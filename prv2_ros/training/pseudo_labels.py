@@ -7,7 +7,6 @@ good edges and an unsure scale (PatchRefiner V2, arXiv 2501.01121).
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from prv2_ros.data.frames import Frame, decode_depth, encode_depth
 from prv2_ros.errors import InputError
+from prv2_ros.files import whole_file
 from prv2_ros.training.sources import list_items
 
 
@@ -84,6 +84,5 @@ def _seen(frame: Frame) -> str:
 
 def _write(path: Path, depth_m: NDArray[np.float32]) -> None:
     _, png = cv2.imencode(".png", encode_depth(depth_m), [cv2.IMWRITE_PNG_COMPRESSION, 2])
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    temporary.write_bytes(png.tobytes())
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write(png.tobytes())
