@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 from evaluation_example import CAMERAS, evaluation, pictures
 
-from prv2_ros.errors import InputError
+from prv2_ros.errors import InputError, StorageError
 from prv2_ros.evaluation.bootstrap import BootstrapConfig
 from prv2_ros.evaluation.html_report import frame_table, render_page, write_report
 from prv2_ros.evaluation.pictures import FramePictures
@@ -137,8 +137,8 @@ def test_a_full_disk_leaves_the_old_file(found: Evaluation, tmp_path: Path) -> N
     full = OSError(28, "No space left on device")
     # A disk that is full cannot be had here; the rest of the writing is real.
     with (
-        mock.patch("prv2_ros.evaluation.html_report.os.replace", side_effect=full),
-        pytest.raises(InputError, match=r"the report cannot be written there: No space left on device"),
+        mock.patch("prv2_ros.files.os.replace", side_effect=full),
+        pytest.raises(StorageError, match=r"report\.json cannot be written: the disk is full"),
     ):
         write_report(found, summarise(found, FAST), pictures, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
