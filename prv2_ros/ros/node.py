@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.ros import qos
@@ -168,6 +168,7 @@ class DepthNode(Node):
     def _create_publishers(self) -> Publishers:
         topics = {
             "depth": ("depth/image_rect", Image),
+            "compressed_depth": ("depth/image_rect/compressedDepth", CompressedImage),
             "camera_info": ("depth/camera_info", CameraInfo),
             "points": ("points", PointCloud2),
             "confidence": ("confidence", Image),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import array
 import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image, PointCloud2, PointField
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.depth_codec import LARGEST_M, limit_range, to_millimetres
 from prv2_ros.geometry.pointcloud import depth_to_points, write_rgb
+from prv2_ros.messages.compressed_depth import NEAREST_M, compress_metres, compress_millimetres, compressed_format
 from prv2_ros.ros.buffers import MessageBuffer
 
 POINT_STEP = 16
@@ -56,6 +58,32 @@ class DepthWriter:
         else:
             limit_range(depth_m, min_m, max_m, far, self._buffer.view((height, width), np.float32))
         message.step = width * (2 if encoding == "16UC1" else 4)
+        return message
+
+
+class CompressedDepthWriter:
+    """Fills one CompressedImage with depth as image_transport's `compressedDepth` has it."""
+
+    def __init__(self) -> None:
+        self._message = CompressedImage()
+        self._metres: NDArray[np.float32] = np.empty((0, 0), np.float32)
+
+    def write(
+        self, depth_m: NDArray[np.float32], header: Any, *, encoding: str, min_m: float, max_m: float, far_value: str
+    ) -> CompressedImage:
+        """Compress (H, W) depth in metres; arguments as of `DepthWriter.write`. Infinity is no depth in this format."""
+        if self._metres.shape != depth_m.shape:
+            self._metres = np.empty(depth_m.shape, np.float32)
+        farthest_m = min(max_m, LARGEST_M) if encoding == "16UC1" else max_m
+        far = farthest_m if far_value == "max" else math.nan
+        limit_range(depth_m, min_m, farthest_m, far, self._metres)
+        if encoding == "16UC1":
+            data = compress_millimetres(to_millimetres(self._metres))
+        else:
+            data = compress_metres(self._metres, max(farthest_m, 2 * NEAREST_M))
+        message = self._message
+        message.header, message.format = header, compressed_format(encoding)
+        message.data = array.array("B", data)
         return message
 
 

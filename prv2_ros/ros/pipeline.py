@@ -19,7 +19,7 @@ from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View, ViewCache
 from prv2_ros.ros.conversions import image_to_rgb
 from prv2_ros.ros.infos import CameraInfos
-from prv2_ros.ros.outputs import CloudWriter, DepthWriter, PixelWriter
+from prv2_ros.ros.outputs import CloudWriter, CompressedDepthWriter, DepthWriter, PixelWriter
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.scale_monitor import ScaleMonitor
@@ -59,6 +59,7 @@ class Publishers:
     """The node's output publishers (rclpy)."""
 
     depth: Any
+    compressed_depth: Any
     camera_info: Any
     points: Any
     confidence: Any
@@ -67,7 +68,7 @@ class Publishers:
 
     def all(self) -> tuple[Any, ...]:
         """Give every publisher."""
-        return self.depth, self.camera_info, self.points, self.confidence, self.rgb
+        return self.depth, self.compressed_depth, self.camera_info, self.points, self.confidence, self.rgb
 
     def wanted(self, *, points: bool = True) -> bool:
         """Tell whether anyone subscribes to any of them; to `points` only where points can be made."""
@@ -134,6 +135,7 @@ class FramePipeline:
         self._scale = ScaleMonitor(statistics.scale_seen)
         self._views = ViewCache()
         self._depth = DepthWriter()
+        self._compressed_depth = CompressedDepthWriter()
         self._cloud = CloudWriter()
         self._confidence = PixelWriter("32FC1", np.float32)
         self._rgb = PixelWriter("rgb8", np.uint8)
@@ -213,17 +215,21 @@ class FramePipeline:
         publishers.camera_info.publish(self._info)
         if publishers.rgb.get_subscription_count() > 0:
             publishers.rgb.publish(self._rgb.write(image, header))
-        if publishers.depth.get_subscription_count() > 0:
-            self._warn_of_millimetres(settings)
-            depth = self._depth.write(
-                depth_m,
-                header,
-                encoding=settings.depth_encoding,
-                min_m=settings.min_depth_m,
-                max_m=settings.max_depth_m,
-                far_value=settings.far_value,
-            )
-            publishers.depth.publish(depth)
+        for publisher, writer in (
+            (publishers.depth, self._depth),
+            (publishers.compressed_depth, self._compressed_depth),
+        ):
+            if publisher.get_subscription_count() > 0:
+                self._warn_of_millimetres(settings)
+                depth = writer.write(
+                    depth_m,
+                    header,
+                    encoding=settings.depth_encoding,
+                    min_m=settings.min_depth_m,
+                    max_m=settings.max_depth_m,
+                    far_value=settings.far_value,
+                )
+                publisher.publish(depth)
         if view.is_calibrated and publishers.points.get_subscription_count() > 0:
             cloud = self._cloud.write(
                 depth_m,

@@ -9,11 +9,12 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy and sensor_msgs")
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import Image, PointCloud2, PointField
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.ros.outputs import CloudWriter, DepthWriter, PixelWriter
+from prv2_ros.messages.compressed_depth import decompress
+from prv2_ros.ros.outputs import CloudWriter, CompressedDepthWriter, DepthWriter, PixelWriter
 
 HEADER = Header(frame_id="cam_optical")
 HEADER.stamp.sec, HEADER.stamp.nanosec = 12, 34
@@ -50,6 +51,26 @@ def test_16uc1(far_value: str, max_m: float, expected: list[list[int]]) -> None:
     message = write(DEPTH, encoding="16UC1", far_value=far_value, max_m=max_m)
     assert (message.encoding, message.step) == ("16UC1", 6)
     np.testing.assert_array_equal(np.frombuffer(message.data, "<u2").reshape(2, 3), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [[np.nan, 0.5, np.nan], [80.0, np.nan, np.nan]]),
+        ({"far_value": "inf"}, [[np.nan, 0.5, np.nan], [80.0, np.nan, np.nan]]),
+        ({"far_value": "max"}, [[np.nan, 0.5, np.nan], [80.0, 250.0, 250.0]]),
+        ({"encoding": "16UC1"}, [[np.nan, 0.5, np.nan], [np.nan] * 3]),
+        ({"encoding": "16UC1", "far_value": "max"}, [[np.nan, 0.5, np.nan], [65.535] * 3]),
+        ({"max_m": 0.01, "min_m": 0.0}, [[0.1, np.nan, np.nan], [np.nan] * 3]),
+    ],
+)
+def test_compressed_depth_has_the_limits_of_the_depth_image(options: dict[str, Any], expected: list[Any]) -> None:
+    chosen = {"encoding": "32FC1", "min_m": 0.05, "max_m": 250.0, "far_value": "nan"} | options
+    message = CompressedDepthWriter().write(DEPTH, HEADER, **chosen)
+    received = deserialize_message(serialize_message(message), CompressedImage)
+    assert received.header == HEADER
+    found = decompress(bytes(received.data), received.format)
+    np.testing.assert_allclose(found, np.array(expected), rtol=0.01)
 
 
 def test_depth_is_not_modified_and_limits_are_inclusive() -> None:

@@ -14,6 +14,7 @@ pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 import rclpy.time
 from ros_fakes import PlaneEngine, image_message, info_message
 
+from prv2_ros.messages.compressed_depth import decompress
 from prv2_ros.ros.infos import CameraInfos
 from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.pipeline import LARGEST_STAMP_AGE_S, Frame, FramePipeline, Publishers
@@ -52,7 +53,7 @@ class Bench:
 
     def __init__(self, engine: Any = None, *, running: bool = True, began: bool = True) -> None:
         """`running` when inference is done, `began` before it."""
-        kinds = ("depth", "camera_info", "points", "confidence", "rgb")
+        kinds = ("depth", "compressed_depth", "camera_info", "points", "confidence", "rgb")
         self.outlets = {kind: Outlet() for kind in kinds}
         self.statistics = Statistics()
         answers = iter([began])
@@ -102,6 +103,19 @@ def test_depth_and_points_each_have_their_range() -> None:
     np.testing.assert_array_equal(bench.floats("depth")[10, :, 0], expected)
     expected = np.where((metres >= 2.0) & (metres <= 5.0), metres, np.nan)
     np.testing.assert_array_equal(bench.floats("points")[10, :, 2], expected)
+
+
+@pytest.mark.parametrize("encoding", ["32FC1", "16UC1"])
+def test_compressed_depth_is_the_depth_image_s(encoding: str) -> None:
+    metres = np.linspace(0.5, 70.0, 64).astype(np.float32)
+    bench = Bench(PlaneEngine(depth_m=metres))  # type: ignore[arg-type]  # a value for each column
+    bench.process(info_message(64, 48), depth_encoding=encoding, max_depth_m=60.0, sec=7)
+    message = bench.sent("compressed_depth")
+    assert message.format == f"{encoding}; compressedDepth png"
+    assert message.header.stamp.sec == 7
+    found = decompress(bytes(message.data), message.format)
+    np.testing.assert_array_equal(np.isnan(found[10]), metres > 60.0)
+    np.testing.assert_allclose(found[10][metres <= 60.0], metres[metres <= 60.0], rtol=5e-3)
 
 
 @pytest.mark.parametrize("d", [(), PINCUSHION])
@@ -231,7 +245,8 @@ def test_depth_that_millimetres_cannot_say_is_warned_of_once(
 
 
 def test_points_that_cannot_be_made_are_not_wanted() -> None:
-    outlets = {kind: Outlet(0) for kind in ("depth", "camera_info", "points", "confidence", "rgb")}
+    kinds = ("depth", "compressed_depth", "camera_info", "points", "confidence", "rgb")
+    outlets = {kind: Outlet(0) for kind in kinds}
     publishers = Publishers(**outlets)
     assert not publishers.wanted()
     outlets["points"].subscribers = 1
