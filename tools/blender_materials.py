@@ -52,10 +52,12 @@ BUSY: dict[str, tuple[str, ...]] = {
     "wall": ("cells", "brick", "tile", "noise", "wave", "print"),
     "floor": ("cells", "tile", "wood", "checker", "brick", "noise"),
     "paper": ("print", "brick", "cells"),
+    "asphalt": ("cells",),
+    "concrete": ("cells", "tile"),
 }
 """What else busy surfaces of a key are patterned with: prints and cells have hard edges."""
 
-BUSY_SHARE = 0.5
+BUSY_SHARE = 0.6
 """Share of surfaces with a floor under their contrast: real surfaces hold several times the edges of painted ones."""
 
 NEVER_BUSY = ("glow", "glass", "plain", "skin", "carpaint", "leaf", "mark", "art")
@@ -98,6 +100,8 @@ def make(key: str, rng: random.Random) -> bpy.types.Material:
     low = rng.uniform(0.03, 0.35) if busy else rng.uniform(*lows)
     if kind != "none":
         scale = math.exp(rng.uniform(*map(math.log, scales)))
+        if busy:  # what is finer than a pixel is flat again
+            scale = min(scale, math.exp(rng.uniform(0, math.log(20))))
         pattern = _pattern(tree, kind, scale, rng)
         colour = _multiply(tree, colour, _ramp(tree, pattern, low, rng, key == "art" or kind == "print", busy))
         if busy:  # and detail for cameras close by
@@ -106,8 +110,10 @@ def make(key: str, rng: random.Random) -> bpy.types.Material:
         if bump and rng.random() < 0.6:
             _bump(tree, pattern, shader, bump * rng.uniform(0.3, 1.2))
     if rng.random() < 0.6 and key not in ("glow", "glass", "art", "plain"):
-        stain = _pattern(tree, "noise", math.exp(rng.uniform(-1, 2)), rng)
-        colour = _multiply(tree, colour, _ramp(tree, stain, rng.uniform(0.45, 0.9), rng, False))
+        kind, scale = rng.choice(["noise", "noise", "cells"]) if busy else "noise", math.exp(rng.uniform(-1, 2))
+        stain = _pattern(tree, kind, scale * (2 if busy else 1), rng)
+        darkest = rng.uniform(0.15, 0.6) if busy else rng.uniform(0.45, 0.9)
+        colour = _multiply(tree, colour, _ramp(tree, stain, darkest, rng, False, busy))
         if rng.random() < 0.5 and metallic < 1:
             _spread(tree, stain, shader.inputs["Roughness"], rng.uniform(*roughs), rng.uniform(*roughs))
     tree.links.new(colour, shader.inputs["Base Color"])

@@ -83,8 +83,8 @@ def street(b: Builder) -> Layout:
     def shot(g: random.Random) -> tuple[Point, Point]:
         y, lane = g.uniform(-2, far * 0.4), g.choice([-0.5, 0.5, 0.5, 1.2]) * half + g.gauss(0, 0.5)
         ahead = g.gauss(0, 0.12) if g.random() < 0.7 else g.uniform(-1.3, 1.3)
-        z = g.uniform(1.2, 2.0)
-        return (lane, y, z), (lane + 20 * math.sin(ahead), y + 20 * math.cos(ahead), z + g.gauss(-0.5, 1.2))
+        z = g.uniform(1.3, 2.1)
+        return (lane, y, z), (lane + 20 * math.sin(ahead), y + 20 * math.cos(ahead), z + g.gauss(-0.2, 1.0))
 
     return Layout(shot=shot, sky=r.uniform(0.1, 0.5), near=4.0, lens=(35, 105))
 

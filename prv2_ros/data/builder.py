@@ -136,8 +136,8 @@ class SceneBuilder:
 
     def build(self, kind: str, lighting: Lighting, pose: Pose) -> Scene:
         """Freeze into tensors."""
-        columns: dict[str, torch.Tensor] = {"texture": torch.tensor([m.texture for m in self.materials])}
-        for name in ("dark", "light", "repeat_m", "specular", "gloss", "emission", "grain"):
+        columns = {name: torch.tensor([getattr(m, name) for m in self.materials]) for name in ("texture", "stains")}
+        for name in ("dark", "light", "repeat_m", "specular", "gloss", "emission", "grain", "fine", "hard"):
             columns[name] = torch.tensor([getattr(m, name) for m in self.materials], dtype=torch.float32)
         primitives = Primitives(
             shape=torch.tensor(self.shapes),

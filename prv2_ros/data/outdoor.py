@@ -19,7 +19,7 @@ from prv2_ros.data.builder import Place, SceneBuilder
 from prv2_ros.data.scene import Pose, Scene
 
 _ROBOT, _CAR, _HAND, _LORRY = (0.25, 0.6), (1.2, 1.75), (1.4, 1.75), (1.9, 2.6)
-_RIG = (1.4, 2.1)
+RIG = (1.4, 2.1)
 """Heights (m) of the cameras of recording cars, from nuScenes (1.5) and KITTI (1.65) to Waymo (2.1)."""
 
 PAVEMENT_M = 0.125
@@ -55,7 +55,7 @@ def _pose(b: SceneBuilder, x: float, ground: float = 0.0) -> Pose:
     )
 
 
-class _Road:
+class Road:
     """What stands on a road, so that no vehicle stands inside another one."""
 
     def __init__(self) -> None:
@@ -70,19 +70,21 @@ class _Road:
         return True
 
 
-def _traffic(b: SceneBuilder, road: _Road, half: float, x0: float, most: int) -> None:
+def traffic(
+    b: SceneBuilder, road: Road, half: float, x0: float, most: int, between_m: tuple[float, float] = (1.5, 70)
+) -> None:
     """Vehicles in the lanes ahead of the camera and beside it, clear of where it is and of one another."""
     for _ in range(int(b.rng.integers(0, most))):
         vehicle, reach = vehicles.any_vehicle(b)
         lane = b.rng.choice([-1, 1]) * b.rng.uniform(1.4, max(1.5, half - 1.2))
         near = reach + 1.5 if abs(lane - x0) < 2.2 else -2.0
-        y = near + math.exp(b.rng.uniform(math.log(1.5), math.log(70)))
+        y = near + math.exp(b.rng.uniform(math.log(between_m[0]), math.log(between_m[1])))
         yaw = b.rng.normal(0, 0.05) + math.pi * (lane < 0)
         if road.free(lane, y, reach):
             vehicle(Place(b=b, x=lane, y=y, yaw=yaw))
 
 
-def _parked(b: SceneBuilder, road: _Road, side: int, x: float, x0: float) -> None:
+def parked(b: SceneBuilder, road: Road, side: int, x: float, x0: float) -> None:
     """Row of vehicles along one side, clear of the camera."""
     y, turned = b.rng.uniform(-14, 0), math.pi * b.rng.integers(2)
     for _ in range(int(b.rng.integers(1, 8))):
@@ -93,7 +95,7 @@ def _parked(b: SceneBuilder, road: _Road, side: int, x: float, x0: float) -> Non
         y += reach + b.rng.uniform(0.3, 4)
 
 
-def _edge(b: SceneBuilder, side: int, x: float) -> None:
+def edge(b: SceneBuilder, side: int, x: float) -> None:
     """Trees, hedge, wall, fence or power line along one side, `x` m from the middle."""
     rng = b.rng
     if rng.uniform() < 0.55:
@@ -119,7 +121,7 @@ def _edge(b: SceneBuilder, side: int, x: float) -> None:
 
 def street(b: SceneBuilder) -> Scene:
     """Town street from a car of a rig of cameras, a robot or a pedestrian."""
-    rng, half, cars = b.rng, b.rng.uniform(2.8, 8), _Road()
+    rng, half, cars = b.rng, b.rng.uniform(2.8, 8), Road()
     roadside.ground(b)
     roadside.road(b, half, 2 if half < 5.5 else 4)
     x0 = rng.uniform(-0.5, 0.5) * half if rng.uniform() < 0.75 else rng.choice([-1, 1]) * (half + rng.uniform(0.5, 1.5))
@@ -138,14 +140,14 @@ def street(b: SceneBuilder) -> Scene:
             buildings.row(b, side, half + walk, gap)
         roadside.street_things(b, side, half, PAVEMENT_M)
         if rng.uniform() < (0.35 if built else 0.9):
-            _edge(b, side, half + (0.8 if built else walk))
+            edge(b, side, half + (0.8 if built else walk))
         if rng.uniform() < 0.5:
-            _parked(b, cars, side, half - 1.1, x0)
+            parked(b, cars, side, half - 1.1, x0)
         for _ in range(int(rng.integers(0, 4))):
             y = math.exp(rng.uniform(math.log(2.5), math.log(40)))
             x, yaw = side * (half + rng.uniform(0.3, walk)), rng.choice([0, math.pi, rng.uniform(0, 6.3)])
             objects.person(b, x, y, yaw, PAVEMENT_M)
-    _traffic(b, cars, half, x0, 6)
+    traffic(b, cars, half, x0, 6)
     if rng.uniform() < 0.3:
         x, y, yaw = rng.uniform(-half, half), rng.uniform(4, 20), math.pi / 2 + rng.normal(0, 0.3)
         if cars.free(x, y, 1.0):
@@ -168,7 +170,7 @@ def road(b: SceneBuilder) -> Scene:
     roadside.road(b, half, 2 if half < 5 else 4)
     x0 = rng.uniform(-0.6, 0.6) * half
     for side in (-1, 1):
-        _edge(b, side, half + rng.uniform(1.0, 6))
+        edge(b, side, half + rng.uniform(1.0, 6))
         if rng.uniform() < 0.35:
             roadside.railing(b, side * (half + 0.6), rng.uniform(-10, 20), rng.uniform(20, 90))
         if rng.uniform() < 0.3:
@@ -186,7 +188,7 @@ def road(b: SceneBuilder) -> Scene:
             rise = rng.uniform(1, 5)
             size = (8 * rise, 300, rise)
             b.roof((side * (half + 2 + 4 * rise), 20, -0.05), size, finishes.soil(b))
-    _traffic(b, _Road(), half, x0, 7)
+    traffic(b, Road(), half, x0, 7)
     roadside.horizon(b)
     roadside.horizon(b)
     return b.build("road", daylight.daylight(b), _pose(b, float(x0)))
@@ -196,7 +198,7 @@ def driving(b: SceneBuilder) -> Scene:
     """Street or road as a recording car sees it, and never from as low as a robot."""
     scene = (street if b.rng.uniform() < 0.7 else road)(b)
     x, y, _ = scene.pose.position
-    pose = replace(scene.pose, position=(x, y, float(b.rng.uniform(*_RIG))))
+    pose = replace(scene.pose, position=(x, y, float(b.rng.uniform(*RIG))))
     return replace(scene.at(pose), kind="driving")
 
 

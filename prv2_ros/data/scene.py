@@ -43,6 +43,16 @@ class Material:
     grain: float = 0.0
     """Depth of large stains and wear, 0 to 1."""
 
+    stains: int = -1
+    """Row of the texture bank that the stains follow; -1 for soft noise."""
+
+    fine: float = 0.0
+    """Depth of a finer pattern over the texture, for cameras close by, 0 to 1."""
+
+    hard: float = 1.0
+    """How many times the texture, the stains and the finer pattern are spread about their middles: above 2, soft noise
+    becomes patches with edges."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sky:
@@ -129,7 +139,7 @@ class Scene:
     kind: str
     primitives: Primitives
     materials: dict[str, torch.Tensor]
-    """Per primitive: texture (N,), dark, light (N, 3), repeat_m, specular, gloss, emission, grain (N,)."""
+    """Per primitive: texture, stains (N,), dark, light (N, 3), and (N,) of the others that `Material` names."""
 
     lighting: Lighting
     pose: Pose

@@ -22,6 +22,15 @@ _PIXELS_AT_ONCE = 16_384  # temporaries of 200 kB stay in a CPU's cache
 _PIXELS_AT_ONCE_GPU = 1_048_576  # a GPU waits for the launches of small ones
 _SINGLE = ("repeat_m", "specular", "gloss", "emission", "grain")
 
+_FINER = (3.3, 5.7, 9.7)
+"""Repeats of fine patterns along one of the texture that they are laid over, turned by 30 degrees, so that few repeats
+of the one meet those of the other."""
+
+_FINEST_TEXELS = 64
+"""Texels of the fine pattern along a pixel beyond which there is nothing of it to be seen."""
+
+_FINE_KINDS = (textures.NOISE, textures.SPECKLE, textures.GRAIN, textures.CELLS)
+
 
 def shade(scene: Scene, hits: Hits, camera: Pinhole, whole: Surroundings | None = None) -> Tensor:
     """Linear RGB (H, W, 3) of a rendered view; rays that met nothing show the sky.
@@ -67,7 +76,10 @@ class _Surfaces:
     """(26, N): inverse map (9), eye in unit coordinates (3), half size (3), dark (3), light (3), then `_SINGLE`."""
 
     texture: Tensor
+    stains: Tensor
     shape: Tensor
+    busy: Tensor | None
+    """Depth of the fine pattern and hardness (2, N); None in a scene without such patterns."""
 
     @classmethod
     def of(cls, scene: Scene, eye: Tensor) -> _Surfaces:
@@ -78,7 +90,15 @@ class _Surfaces:
         parts += [materials["dark"], materials["light"]]
         parts += [materials[name][:, None] for name in _SINGLE]
         columns = torch.cat(parts, 1).T.contiguous()
-        return cls(columns=columns, texture=materials["texture"], shape=primitives.shape)
+        number = torch.arange(len(primitives.shape), device=columns.device)
+        soft = textures.NOISE * textures.VARIANTS + number % textures.VARIANTS
+        return cls(
+            columns=columns,
+            texture=materials["texture"],
+            stains=torch.where(materials["stains"] < 0, soft, materials["stains"]),
+            shape=primitives.shape,
+            busy=torch.stack([materials["fine"], materials["hard"]]) if bool(materials["fine"].any()) else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,19 +135,42 @@ def _surface(view: _View, shadow: ShadowMap, index: Tensor, ray: Tensor, depth_m
     normal = torch.where((normal * unit).sum(0) > 0, -normal, normal)
     u, v, start = _unfolded(index, shape, local, half, normal_local)
     texels = depth_m * length / view.f_px * textures.SIZE_PX
-    pattern = textures.sample(
-        surfaces.texture.index_select(0, index), u / repeat + start, v / repeat + 3 * start, texels / repeat
-    )
+    at_u, at_v, crisp = u / repeat + start, v / repeat + 3 * start, surfaces.busy is not None
+    pattern = textures.sample(surfaces.texture.index_select(0, index), at_u, at_v, texels / repeat, crisp=crisp)
     wide = repeat.clamp(min=0.5) * 3.3
-    stains = textures.NOISE * textures.VARIANTS + index % textures.VARIANTS
-    stain = textures.sample(stains, u / wide + start, v / wide, texels / wide, channels=1)
+    stains = surfaces.stains.index_select(0, index)
+    stain = textures.sample(stains, u / wide + start, v / wide, texels / wide, channels=1, crisp=crisp)
+    if surfaces.busy is not None:
+        fine, hard = surfaces.busy.index_select(1, index)
+        pattern, stain = _hardened(pattern, hard), _hardened(stain, hard)
     albedo = torch.lerp(dark, light, pattern) * (1 + grain * (2 * stain - 1))
+    if surfaces.busy is not None:
+        albedo *= 1 + fine * (2 * _hardened(_finer(index, fine, at_u, at_v, texels / repeat), hard) - 1)
     strength, to_key = _key(lighting, position, shadow.share(position, normal))
     diffuse = _diffuse(lighting, position, normal, occlusion, strength, to_key)
     mirrored = _mirrored(lighting, normal, unit, occlusion, strength, to_key, gloss)
     colour = albedo * (diffuse + emission) + specular * mirrored
     haze = sky.vector(lighting.sky_rgb, ray.device) * 0.9
     return torch.lerp(haze, colour, torch.exp(-depth_m * length / lighting.fog_m))
+
+
+def _hardened(pattern: Tensor, hard: Tensor) -> Tensor:
+    """Spread values about 0.5 within 0 to 1."""
+    return (0.5 + hard * (pattern - 0.5)).clamp_(0, 1)
+
+
+def _finer(index: Tensor, fine: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor) -> Tensor:
+    """Values (N,) of a pattern finer than the texture; 0.5 where there is none or a pixel is too coarse to show it."""
+    finer = torch.full_like(fine, 0.5)
+    repeats = torch.tensor(_FINER, device=u.device)[index % len(_FINER)]
+    texels = texels_per_px * repeats
+    near = torch.nonzero((texels < _FINEST_TEXELS) & (fine > 0))[:, 0]
+    if len(near):
+        number, u, v = index[near], u[near] * repeats[near], v[near] * repeats[near]
+        ids = torch.tensor(_FINE_KINDS, device=u.device)[number % len(_FINE_KINDS)] * textures.VARIANTS
+        ids += number // len(_FINE_KINDS) % textures.VARIANTS
+        finer[near] = textures.sample(ids, 0.866 * u - 0.5 * v, 0.5 * u + 0.866 * v, texels[near], channels=1)[0]
+    return finer
 
 
 def _unfolded(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prv2_ros.data import close, halls, indoor, offroad, outdoor
+from prv2_ros.data import avenues, busy, close, desks, halls, indoor, offroad, outdoor
 from prv2_ros.data.builder import SceneBuilder
 from prv2_ros.data.frames import NEAREST_M
 from prv2_ros.data.occlusion import Surroundings
@@ -38,11 +38,17 @@ KINDS: dict[str, tuple[Callable[[SceneBuilder], Scene], float]] = {
     "offroad": (offroad.offroad, 0.04),
     "driving": (outdoor.driving, 0.0),
     "close": (close.close, 0.0),
+    "avenue": (avenues.avenue, 0.0),
+    "desk": (desks.desk, 0.0),
+    "busy": (lambda b: busy.busier(b, _of_mixture(b), "busy"), 0.0),
 }
 """Composition and share of each kind of scene; what has no share is made when asked for by name only."""
 
-_LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25, "close": 0.3}
+_LONG_LENS = {"garage": 0.6, "tabletop": 0.45, "room": 0.25, "close": 0.3, "avenue": 0.25, "desk": 0.05, "busy": 0.25}
 """Share of frames of a kind that a lens of 30 to 50 degrees sees."""
+
+_WIDE_LENS = {"desk": (52, 95)}
+"""Fields of view (degrees) of a kind's other lenses, where they are not 45 to 110."""
 
 _BENT_SHARE, _LARGEST_K1 = 0.3, 0.01
 """Share of lenses whose rectification left some radial distortion, and the most of it: 1% of r, 45 degrees off axis."""
@@ -84,14 +90,11 @@ class SyntheticFrame:
 def scene_of(seed: int, kind: str | None = None) -> tuple[Scene, float]:
     """Compose the scene of a seed and draw its camera's horizontal field of view (degrees, 30 to 110)."""
     rng = np.random.default_rng(seed)
-    if kind is None:
-        names = list(KINDS)
-        shares = np.array([KINDS[name][1] for name in names])
-        kind = str(rng.choice(names, p=shares / shares.sum()))
+    kind = _drawn_kind(rng) if kind is None else kind
     if kind not in KINDS:
         raise InputError(f"scene kind {kind!r}: expected one of {', '.join(KINDS)}")
     long_lens = rng.uniform() < _LONG_LENS.get(kind, 0.12)
-    fov_deg = float(rng.uniform(30, 50) if long_lens else rng.uniform(45, 110))
+    fov_deg = float(rng.uniform(30, 50) if long_lens else rng.uniform(*_WIDE_LENS.get(kind, (45, 110))))
     for _ in range(_MOST_TRIES):
         scene = KINDS[kind][0](SceneBuilder(rng))
         if _shows_something(scene, fov_deg):
@@ -99,6 +102,18 @@ def scene_of(seed: int, kind: str | None = None) -> tuple[Scene, float]:
     if rng.uniform() < _BENT_SHARE:
         scene = replace(scene, lens_k1=float(rng.uniform(-_LARGEST_K1, _LARGEST_K1)))
     return scene, fov_deg
+
+
+def _drawn_kind(rng: np.random.Generator) -> str:
+    """One of the mixture."""
+    names = [name for name, (_, share) in KINDS.items() if share]
+    shares = np.array([KINDS[name][1] for name in names])
+    return str(rng.choice(names, p=shares / shares.sum()))
+
+
+def _of_mixture(b: SceneBuilder) -> Scene:
+    """Compose a scene of a kind of the mixture."""
+    return KINDS[_drawn_kind(b.rng)][0](b)
 
 
 def _shows_something(scene: Scene, fov_deg: float) -> bool:

@@ -18,6 +18,9 @@ KINDS = 14
 VARIANTS = 6
 """Textures of each kind; texture id = kind * VARIANTS + variant."""
 
+PRINTED = (POSTER, CHECKER, TEXT)
+"""Kinds whose edges run along the texels."""
+
 BRICKS, TILE_COUNT, CHECKER_COUNT = (12, 4), 4, 8
 """Rows and columns of bricks, tiles and squares along one repeat: surfaces of standard sizes follow from them."""
 
@@ -160,10 +163,13 @@ def bank(device: torch.device) -> Tensor:
     return torch.nn.functional.pad(rgb, (0, 1)).contiguous().to(device)
 
 
-def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor, channels: int = 3) -> Tensor:
+def sample(
+    ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor, channels: int = 3, *, crisp: bool = False
+) -> Tensor:
     """Look textures `ids` (N,) up at `u`, `v` (N,) in repeats, bilinearly, at the mip level of the footprint.
 
-    Returns (channels, N) in [0, 1]; one channel is enough for grey textures.
+    Returns (channels, N) in [0, 1]; one channel is enough for grey textures. Where a texel covers more than a pixel,
+    the edges of what is printed (`PRINTED`) stay a pixel wide if `crisp`, and are a texel wide else.
     """
     table = bank(u.device)
     level = texels_per_px.clamp(min=1.0).log2().round().clamp(max=_LEVELS - 1).int()
@@ -173,6 +179,10 @@ def sample(ids: Tensor, u: Tensor, v: Tensor, texels_per_px: Tensor, channels: i
     x, y = u * size - 0.5, v * size - 0.5
     x0, y0 = x.floor(), y.floor()
     ax, ay = x - x0, y - y0
+    if crisp:
+        printed = torch.isin(ids // VARIANTS, torch.tensor(PRINTED, device=ids.device))
+        ramp = torch.where(printed, texels_per_px.clamp(1e-3, 1.0), 1.0)
+        ax, ay = (((a - 0.5) / ramp + 0.5).clamp_(0, 1) for a in (ax, ay))
     last = size - 1
     x0, y0 = x0.int(), y0.int()
     left, right = x0 & last, (x0 + 1) & last

@@ -68,3 +68,15 @@ def test_the_ground_is_level_with_the_road_and_the_pavement_a_step_higher(
     kerb = tops.pop("concrete2", None)
     assert kerb in (None, {0.12})
     assert set().union(*tops.values()) == ({-0.005} if kerb is None else {-0.005, 0.1})
+
+
+def test_houses_stand_as_far_back_as_the_street_says_and_leave_squares_open(spots: dict[str, list[np.ndarray]]) -> None:
+    open_rows = 0
+    for seed in range(20):
+        spots.clear()
+        blender_streets._houses(Builder(seed), 1, HALF + WALK, FAR, town=True, set_back=12.0)
+        x, y, _ = np.array(spots["house"]).T
+        assert x.min() >= HALF + WALK + 12.0
+        assert x.max() <= HALF + WALK + 14.0
+        open_rows += bool(np.diff(y).max() > 30)
+    assert 2 <= open_rows <= 12
