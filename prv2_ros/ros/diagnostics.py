@@ -46,6 +46,12 @@ class Condition:
     calibrated: bool
     """False where the latest camera info, or its absence, leaves the scale assumed."""
 
+    calibration_required: bool = False
+    """True where no depth is made then."""
+
+    camera_height_m: float = 0.0
+    """How high the camera is known to stand (m), 0 where that is not known."""
+
     engine: Any | None = None
     """The loaded engine, None where not configured."""
 
@@ -130,23 +136,31 @@ def _problems_of_images(snapshot: Snapshot, node: Condition) -> list[str]:
 
 
 def _problems_of_scale(snapshot: Snapshot, node: Condition) -> list[str]:
-    problems, scale = [], snapshot.scale_p50
+    problems, scale = [], _scale(snapshot, node)
     if not node.calibrated and (node.points_starve or snapshot.input_age_s is not None):
-        problems.append(f"no calibrated camera info{node.info_source}: scale is assumed, no points")
+        result = "no depth until there is one" if node.calibration_required else "scale is assumed, no points"
+        problems.append(f"no calibrated camera info{node.info_source}: {result}")
     if scale is not None and not 1 / _WRONG < scale < _WRONG:
         problems.append(f"depth is {scale:.2f} times what it should be by the camera's height (camera_height_m)")
     return problems
 
 
+def _scale(snapshot: Snapshot, node: Condition) -> float | None:
+    """How many times farther than by the camera's height depth is; None where one of them is not known."""
+    if snapshot.height_p50_m is None or node.camera_height_m <= 0:
+        return None
+    return snapshot.height_p50_m / node.camera_height_m
+
+
 def _values(snapshot: Snapshot, node: Condition) -> dict[str, str]:
-    counts, engine = snapshot.counts, node.engine
+    counts, engine, scale = snapshot.counts, node.engine, _scale(snapshot, node)
     return {
         "rate (Hz)": f"{snapshot.rate_hz:.2f}",
         "latency p50 (ms)": _number(snapshot.latency_p50_ms),
         "latency p95 (ms)": _number(snapshot.latency_p95_ms),
         "stamp age p50 (ms)": _number(snapshot.stamp_age_p50_ms),
         "inference p50 (ms)": _number(snapshot.inference_p50_ms),
-        "depth scale by camera height": "none" if snapshot.scale_p50 is None else f"{snapshot.scale_p50:.3f}",
+        "depth scale by camera height": "none" if scale is None else f"{scale:.3f}",
         "tiles refined p50 (%)": _number(None if snapshot.refined_p50 is None else 100 * snapshot.refined_p50),
         "input age (s)": "none" if snapshot.input_age_s is None else f"{snapshot.input_age_s:.2f}",
         "frames in": str(counts.received),

@@ -44,12 +44,6 @@ class CameraInfos:
         with self._lock:
             return self._kept[-1] if self._kept else None
 
-    @property
-    def paired(self) -> bool:
-        """True once an info came with the stamp of an image."""
-        with self._lock:
-            return self._paired
-
     def own(self, stamp: Any) -> Any | None:
         """Return the info with this stamp (builtin_interfaces/Time), None where there is none (yet)."""
         with self._lock:
@@ -60,9 +54,9 @@ class CameraInfos:
     def of(self, stamp: Any) -> Any | None:
         """Return the info with this stamp, else the newest, None where none arrived.
 
-        Waits up to `WAIT_S` for it where earlier images had one, as many drivers send the info after the image.
+        Waits up to `WAIT_S` for it where the image before had one, as many drivers send the info after the image.
         """
         with self._lock:
-            if self._paired:
-                self._lock.wait_for(lambda: self.own(stamp) is not None, WAIT_S)
+            if self._paired and not self._lock.wait_for(lambda: self.own(stamp) is not None, WAIT_S):
+                self._paired = False  # not a wait for each frame of a camera whose infos have stopped
             return self.own(stamp) or self.newest

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from prv2_ros.ros import qos
+from prv2_ros.ros.topics import moved_along
 
 IDLE_S = 5.0
 """How long nobody must want an output before images are no longer taken in (s): a viewer that comes back soon need not
@@ -97,16 +98,7 @@ class Inputs:
         return f" on {name} ({publishers or 'no'} publisher{'s' * (publishers != 1)})"
 
     def _compressed_topic(self) -> str:
-        return self._moved_along("image_raw/compressed", f"{self._node.resolve_topic_name('image_raw')}/compressed")
+        return moved_along(self._node, "image_raw/compressed", "image_raw", "{}/compressed")
 
     def _info_topic(self) -> str:
-        """As image_transport has it: beside the image."""
-        beside = self._node.resolve_topic_name("image_raw").rpartition("/")[0]
-        return self._moved_along("camera_info", f"{beside}/camera_info")
-
-    def _moved_along(self, topic: str, sibling: str) -> str:
-        """The sibling of a remapped `image_raw`, unless the topic has a remapping of its own."""
-        resolve = self._node.resolve_topic_name
-        image_moved = resolve("image_raw") != resolve("image_raw", only_expand=True)
-        has_own = resolve(topic) != resolve(topic, only_expand=True)
-        return sibling if image_moved and not has_own else topic
+        return moved_along(self._node, "camera_info", "image_raw", "{beside}/camera_info")

@@ -50,7 +50,8 @@ class Intake:
                 self._statistics.count("info_errors")
                 self._reporter.warn("camera_info", f"camera info dropped: {error}")
                 return
-            self._reporter.forget("assumed_fov")
+            for kind in ("assumed_fov", "points", "require_calibration"):
+                self._reporter.forget(kind)
         self._infos.add(message)
 
     def take_image(self, message: Any, settings: Settings, wanted: Callable[[], bool]) -> Frame | None:
@@ -73,7 +74,10 @@ class Intake:
             self._reporter.warn("image", f"image dropped: {error}")
             return None
         awaits_info = self._infos.newest is None and arrival - self._first_image < settings.camera_info_wait_s
-        awaits_info |= settings.require_calibration and not self.is_calibrated
+        if settings.require_calibration and not self.is_calibrated:
+            awaits_info = True
+            text = "images are skipped until there is a calibrated camera info (require_calibration)"
+            self._reporter.warn_once("require_calibration", text)
         if not wanted() or awaits_info or not self._is_due(arrival, settings.max_rate_hz):
             self._statistics.count("skipped")
             return None

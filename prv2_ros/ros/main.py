@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import rclpy
@@ -80,7 +81,8 @@ def make_nodes(arguments: Sequence[str]) -> list[DepthNode]:
 
 def end(nodes: Sequence[DepthNode], code: int) -> int:
     """Destroy the nodes and return the exit code; ends the process where an inference does not come to its end."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would break into what follows
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None  # a second Ctrl-C would break in here
     logs = logging.getLogger(_PACKAGE)
     for handler in [each for each in logs.handlers if isinstance(each, RosLogs)]:
         logs.removeHandler(handler)
@@ -93,7 +95,8 @@ def end(nodes: Sequence[DepthNode], code: int) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    signal.signal(signal.SIGINT, before)
+    if is_main:
+        signal.signal(signal.SIGINT, before)
     return code
 
 

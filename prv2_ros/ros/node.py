@@ -22,6 +22,7 @@ from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline, Publishers
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
+from prv2_ros.ros.topics import moved_along
 from prv2_ros.ros.worker import InferenceThread, NewestFrameWorker
 
 _DEMAND_S = 0.1
@@ -61,6 +62,7 @@ class DepthNode(Node):
         self._engine: Engine | None = None
         self._outputs: Publishers | None = None
         self._thread = thread or InferenceThread()
+        self._holds = False
         self._worker: NewestFrameWorker[Frame] | None = None
         self._pipeline: FramePipeline | None = None
         self._state = "unconfigured"
@@ -80,8 +82,11 @@ class DepthNode(Node):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create the publishers; a failure is logged and leaves the node unconfigured."""
+        self._thread.hold()
+        self._holds = True
         try:
-            self._engine = self._engine_factory(self._settings)
+            # In the thread that infers: what torch compiles and records may be of use to that thread alone.
+            self._engine = self._thread.call(lambda: self._engine_factory(self._settings))
             self._outputs = self._create_publishers()
         except Exception as error:  # rclpy swallows it without a word
             self._release()
@@ -166,9 +171,10 @@ class DepthNode(Node):
         return FAILURE
 
     def _create_publishers(self) -> Publishers:
+        compressed = moved_along(self, "depth/image_rect/compressedDepth", "depth/image_rect", "{}/compressedDepth")
         topics = {
             "depth": ("depth/image_rect", Image),
-            "compressed_depth": ("depth/image_rect/compressedDepth", CompressedImage),
+            "compressed_depth": (compressed, CompressedImage),
             "camera_info": ("depth/camera_info", CameraInfo),
             "points": ("points", PointCloud2),
             "confidence": ("confidence", Image),
@@ -224,7 +230,7 @@ class DepthNode(Node):
             self.statistics.forget_input()
         if self._points_starve() and not self._inputs.takes_images:  # camera info has had its time
             text = f"points are subscribed, but there is no calibrated camera info{self._inputs.info_source}"
-            self._reporter.warn_once("assumed_fov", text)
+            self._reporter.warn_once("points", text)
 
     def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
         try:
@@ -242,6 +248,8 @@ class DepthNode(Node):
             engine=self._engine,
             input_timeout_s=self._settings.input_timeout_s,
             calibrated=self._intake.is_calibrated,
+            calibration_required=self._settings.require_calibration,
+            camera_height_m=self._settings.camera_height_m,
             failure=self._failure,
             idle=not self._inputs.takes_images,
             points_starve=self._points_starve(),
@@ -275,3 +283,6 @@ class DepthNode(Node):
             device = engine.device
             del engine
             release_memory(device)
+        if self._holds:
+            self._holds = False
+            self._thread.let_go()

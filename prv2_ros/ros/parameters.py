@@ -84,7 +84,7 @@ TABLE: tuple[Parameter, ...] = (
         default="off",
         read_only=True,
         description="`default` lets torch compile the network, `cuda-graphs` also replays it as one launch; "
-        "the first frame of each size then takes up to minutes.",
+        "the first frame of each size, the self-test's among them, then takes up to minutes.",
         choices=("off", "default", "cuda-graphs"),
     ),
     Parameter(

@@ -132,7 +132,8 @@ class FramePipeline:
         self._clock = clock
         self._running = running
         self._info_topic = info_topic
-        self._scale = ScaleMonitor(statistics.scale_seen)
+        self._had_own = False
+        self._scale = ScaleMonitor(statistics.height_seen)
         self._views = ViewCache()
         self._depth = DepthWriter()
         self._compressed_depth = CompressedDepthWriter()
@@ -194,16 +195,19 @@ class FramePipeline:
             return None
         depth_m = view.mask_outside(result.depth_m)
         self._publish(frame, view, image, depth_m)
-        self._scale.watch(depth_m, view.camera, frame.settings.camera_height_m if view.is_calibrated else 0.0)
         if wanted:
             self._publish_confidence(frame, view, result)
+        if view.is_calibrated and frame.settings.camera_height_m > 0:
+            self._scale.watch(depth_m, view.camera)
         return _Done(inference_ms=inference_ms, refined_share=result.refined_share)
 
     def _info_of(self, frame: Frame) -> Any | None:
         """The camera info of a frame; asked after the image was decoded, as it may come later."""
         stamp = frame.message.header.stamp
         info = frame.info or frame.infos.of(stamp)
-        if info is not None and info.header.stamp != stamp and frame.infos.paired:
+        if info is not None and info.header.stamp == stamp:
+            self._had_own = True
+        elif self._had_own and info is not None:
             self._statistics.count("info_foreign")
         return info
 

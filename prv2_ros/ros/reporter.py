@@ -54,15 +54,16 @@ class RosLogs(logging.Handler):
 
     def __init__(self, logger: Any) -> None:
         """Take the rclpy logger."""
-        super().__init__(logging.INFO)
+        super().__init__(logging.WARNING)
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a record at its level; each level has a line of its own, as rclpy asks."""
-        text = self.format(record)
-        if record.levelno >= logging.ERROR:
-            self._logger.error(text)
-        elif record.levelno >= logging.WARNING:
-            self._logger.warning(text)
-        else:
-            self._logger.info(text)
+        """Log a warning or an error; each level has a line of its own, as rclpy asks."""
+        try:
+            text = self.format(record)
+            if record.levelno >= logging.ERROR:
+                self._logger.error(text)
+            else:
+                self._logger.warning(text)
+        except Exception:  # as handlers do: who logs is not to fail of it
+            self.handleError(record)

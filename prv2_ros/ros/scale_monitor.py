@@ -16,7 +16,7 @@ PERIOD_S = 1.0
 
 
 class ScaleMonitor:
-    """Looks for the ground in some of the depth images and tells how many times too high the camera would stand."""
+    """Looks for the ground in some of the depth images and tells how high the camera stands by it."""
 
     def __init__(self, report: Callable[[float], None], clock: Callable[[], float] = time.monotonic) -> None:
         """Take who is told; where no ground is seen nobody is."""
@@ -24,14 +24,14 @@ class ScaleMonitor:
         self._next = 0.0
         self._finder: tuple[CameraModel, GroundFinder] | None = None
 
-    def watch(self, depth_m: NDArray[np.float32], camera: CameraModel, height_m: float) -> None:
-        """Look at an (H, W) depth image, unless the last look was just now or the height is not known (0 m)."""
+    def watch(self, depth_m: NDArray[np.float32], camera: CameraModel) -> None:
+        """Look at an (H, W) depth image, unless the last look was just now."""
         now = self._clock()
-        if height_m <= 0 or now < self._next:
+        if now < self._next:
             return
         self._next = now + PERIOD_S
         if self._finder is None or self._finder[0] != camera:
             self._finder = camera, GroundFinder(camera)
         ground = self._finder[1].find(depth_m)
         if ground is not None:
-            self._report(ground.height_m / height_m)
+            self._report(ground.height_m)

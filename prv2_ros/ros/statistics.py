@@ -15,8 +15,8 @@ RATE_SPAN_S = 5.0
 """Time over which the output rate is averaged."""
 
 
-SCALES, FEWEST_SCALES, SCALE_SPAN_S = 11, 5, 60.0
-"""Latest looks at the ground that the depth's scale is the median of, at least so many, and their age at most (s)."""
+HEIGHTS, FEWEST_HEIGHTS, HEIGHT_SPAN_S = 11, 5, 60.0
+"""Latest looks at the ground of which the median counts, at least so many, and their age at most (s)."""
 
 
 @dataclass
@@ -58,8 +58,8 @@ class Snapshot:
     input_age_s: float | None
     refined_p50: float | None
     """Share of the tiles that were refined, 0 to 1."""
-    scale_p50: float | None
-    """How many times farther than by the camera's known height depth is; None without enough looks at the ground."""
+    height_p50_m: float | None
+    """How high the camera stands by the depth of the ground (m); None without enough looks at it."""
     failure: str
     """Why inference failed; empty where the latest frame that was inferred came out."""
 
@@ -76,7 +76,7 @@ class Statistics:
         self._inference_ms: deque[float] = deque(maxlen=WINDOW)
         self._published_at: deque[float] = deque(maxlen=WINDOW)
         self._refined: deque[float] = deque(maxlen=WINDOW)
-        self._scales: deque[tuple[float, float]] = deque(maxlen=SCALES)
+        self._heights_m: deque[tuple[float, float]] = deque(maxlen=HEIGHTS)
         self._last_input: float | None = None
         self._failure = ""
 
@@ -89,7 +89,7 @@ class Statistics:
                 self._inference_ms,
                 self._published_at,
                 self._refined,
-                self._scales,
+                self._heights_m,
             ):
                 samples.clear()
             self._last_input, self._failure = None, ""
@@ -141,10 +141,10 @@ class Statistics:
             if stamp_age_ms is not None:
                 self._stamp_age_ms.append(stamp_age_ms)
 
-    def scale_seen(self, ratio: float) -> None:
-        """Take how many times higher than it is the camera would stand by the depth."""
+    def height_seen(self, height_m: float) -> None:
+        """Take how high the camera stands by one depth image (m)."""
         with self._lock:
-            self._scales.append((self._clock(), ratio))
+            self._heights_m.append((self._clock(), height_m))
 
     def snapshot(self) -> Snapshot:
         """Return a consistent copy of everything."""
@@ -153,7 +153,7 @@ class Statistics:
             recent = [t for t in self._published_at if now - t <= RATE_SPAN_S]
             # Over the time in which these frames came, not over the whole span: right from the first seconds on.
             rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else len(recent) / RATE_SPAN_S
-            scales = deque(ratio for seen, ratio in self._scales if now - seen <= SCALE_SPAN_S)
+            heights_m = deque(height_m for seen, height_m in self._heights_m if now - seen <= HEIGHT_SPAN_S)
             return Snapshot(
                 counts=Counts(**{f.name: getattr(self._counts, f.name) for f in fields(Counts)}),
                 rate_hz=rate,
@@ -163,7 +163,7 @@ class Statistics:
                 inference_p50_ms=percentile(self._inference_ms, 50),
                 input_age_s=None if self._last_input is None else now - self._last_input,
                 refined_p50=percentile(self._refined, 50),
-                scale_p50=percentile(scales, 50) if len(scales) >= FEWEST_SCALES else None,
+                height_p50_m=percentile(heights_m, 50) if len(heights_m) >= FEWEST_HEIGHTS else None,
                 failure=self._failure,
             )
 

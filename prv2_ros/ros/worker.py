@@ -2,49 +2,92 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class InferenceThread:
     """Serves its workers in turn, one item at a time, so that they may share an engine.
 
     A worker's item is chosen when its turn comes, not before: what it processes is the newest it has, however many
-    others were served meanwhile. The thread lives while it has workers.
+    others were served meanwhile. The thread lives while it has workers or is held.
     """
 
     def __init__(self, *, name: str = "inference") -> None:
         self.changed = threading.Condition()
         """Guards the state of all workers; notified when any of it changes."""
-        self._name = name
-        self._workers: list[NewestFrameWorker[Any]] = []
-        self._running = False
         self.busy = False
         """True while an item is being processed."""
+        self.last_done = time.monotonic()
+        """When the last item was (s, monotonic)."""
+        self._name = name
+        self._workers: list[NewestFrameWorker[Any]] = []
+        self._holders = 0
+        self._running = False
 
     def add(self, worker: NewestFrameWorker[Any]) -> None:
         """Serve a worker, from now until it is stopped."""
         with self.changed:
             self._workers.append(worker)
-            if not self._running:
-                self._running = True
-                # A daemon: a process must not hang at its end because an inference does.
-                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+            self._start()
+
+    def hold(self) -> None:
+        """Keep the thread without workers, too, until `let_go`: what an engine compiles may belong to one thread."""
+        with self.changed:
+            self._holders += 1
+            self._start()
+
+    def let_go(self) -> None:
+        """Take back one `hold`."""
+        with self.changed:
+            self._holders -= 1
+            self.changed.notify_all()
+
+    def call(self, function: Callable[[], Answer]) -> Answer:
+        """Run a function in the thread when its turn comes, and return or raise what it does."""
+        answers: list[Answer] = []
+        errors: list[BaseException] = []
+
+        def process(function: Callable[[], Answer]) -> None:
+            try:
+                answers.append(function())
+            except Exception as error:
+                errors.append(error)
+
+        worker = NewestFrameWorker(process, self)
+        worker.submit(function)
+        with self.changed:
+            self.changed.wait_for(lambda: not worker.pending())
+        worker.stop()
+        if errors:
+            raise errors[0]
+        return answers[0]
+
+    def _start(self) -> None:
+        if not self._running:
+            self._running = True
+            # A daemon: a process must not hang at its end because an inference does.
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
         while (worker := self._next()) is not None:
-            worker.process_waiting()
+            try:
+                worker.process_waiting()
+            except Exception:  # others are served here, too
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
     def _next(self) -> NewestFrameWorker[Any] | None:
-        """Wait for a worker with an item and move it to the end of the queue; None once there are no workers."""
+        """Wait for a worker with an item and move it to the end of the queue; None once nobody needs the thread."""
         with self.changed:
             while True:
                 self._workers = [worker for worker in self._workers if not worker.stopped]
-                if not self._workers:
+                if not self._workers and not self._holders:
                     self._running = False
                     return None
                 for worker in self._workers:
@@ -64,7 +107,7 @@ class NewestFrameWorker(Generic[Item]):
 
     def __init__(self, process: Callable[[Item], None], thread: InferenceThread | None = None) -> None:
         """Take `process`, which handles its own errors, and the thread that calls it (default: one of its own)."""
-        self._process = process
+        self._process: Callable[[Item], None] | None = process
         self._thread = thread or InferenceThread()
         self._changed = self._thread.changed
         self._waiting: Item | None = None
@@ -90,9 +133,10 @@ class NewestFrameWorker(Generic[Item]):
             return int(self._busy is not None) + int(self._waiting is not None)
 
     def stalled_s(self) -> float:
-        """Return for how long there has been an item and none was done (s), 0 where there is none."""
+        """Return for how long there has been an item and the thread has done none (s), 0 where there is none."""
         with self._changed:
-            return time.monotonic() - self._pending_since if self.pending() else 0.0
+            since = max(self._pending_since, self._thread.last_done)
+            return time.monotonic() - since if self.pending() else 0.0
 
     def stop(self, timeout_s: float = 30.0) -> Item | None:
         """Finish the item being processed and take no more; return the item that still waited, if any.
@@ -105,6 +149,7 @@ class NewestFrameWorker(Generic[Item]):
             self._changed.notify_all()
             if self._busy is not threading.current_thread():
                 self._changed.wait_for(lambda: self._busy is None, timeout_s)
+            self._forget()
         return left
 
     @property
@@ -117,15 +162,22 @@ class NewestFrameWorker(Generic[Item]):
         """Process the item that waits, if there is one still; for the inference thread."""
         with self._changed:
             item, self._waiting = self._waiting, None
-            if item is None:
+            process = self._process
+            if item is None or process is None:
                 return
             self._busy, self._thread.busy = threading.current_thread(), True
         try:
-            self._process(item)
+            process(item)
         finally:
             # An item kept in this frame's locals would keep its image alive until the next one.
-            del item
+            del item, process
             with self._changed:
                 self._busy, self._thread.busy = None, False
-                self._pending_since = time.monotonic()
+                self._thread.last_done = time.monotonic()
+                self._forget()
                 self._changed.notify_all()
+
+    def _forget(self) -> None:
+        """Let go of what `process` holds, an engine say, once it is not wanted again; the thread may wait for long."""
+        if self.stopped and self._busy is None:
+            self._process = None

@@ -73,6 +73,10 @@ def test_points_that_cannot_be_made_are_a_warning_though_no_image_is_taken_in() 
     assert status.message == (
         "no calibrated camera info on /camera/camera_info (no publishers): scale is assumed, no points"
     )
+    required = told(
+        DiagnosticsBuilder("/depth_node"), Statistics(), calibrated=False, points_starve=True, calibration_required=True
+    )
+    assert required.message.endswith("no calibrated camera info: no depth until there is one")
     quiet = told(DiagnosticsBuilder("/depth_node"), Statistics(), calibrated=False, idle=True)
     assert (quiet.level, quiet.message) == (DiagnosticStatus.OK, "idle: no subscriber")
 
@@ -94,12 +98,14 @@ def test_a_scale_that_the_camera_s_height_contradicts_is_a_warning() -> None:
     statistics.image_arrived()
     for ratio, looks in ((1.1, 4), (1.1, 1), (1.8, 11)):
         for _ in range(looks):
-            statistics.scale_seen(ratio)
-        status = told(builder, statistics)
+            statistics.height_seen(1.5 * ratio)
+        status = told(builder, statistics, camera_height_m=1.5)
         values = {pair.key: pair.value for pair in status.values}
         assert values["depth scale by camera height"] == ("none" if looks == 4 else f"{ratio:.3f}")
         assert (status.level == DiagnosticStatus.WARN) == (ratio == 1.8)
     assert status.message == "depth is 1.80 times what it should be by the camera's height (camera_height_m)"
+    assert told(builder, statistics, camera_height_m=2.7).message == "0.0 Hz", "the height was set anew"
+    assert told(builder, statistics).message == "0.0 Hz", "nobody knows it"
 
 
 def test_topics_that_are_silent_are_named() -> None:

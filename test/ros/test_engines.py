@@ -21,8 +21,32 @@ from prv2_ros.ros.engines import SharedEngines, load_engine
 from prv2_ros.ros.parameters import resolve
 
 
+def untested(engine: Any, settings: Any) -> None:
+    """A self-test that nothing fails."""
+
+
+def test_an_engine_is_tested_once_by_whoever_asks_first() -> None:
+    tested: list[Any] = []
+    engines = SharedEngines(lambda settings: PlaneEngine(), lambda engine, settings: tested.append(engine))
+    first = engines(resolve({"self_test": False}))
+    assert tested == []
+    for _ in range(2):
+        assert engines(resolve({})) is first
+    assert tested == [first]
+
+
+def test_an_engine_that_failed_its_test_is_tested_again() -> None:
+    def fail(engine: Any, settings: Any) -> None:
+        raise DeviceError("self-test: twice as far")
+
+    engines = SharedEngines(lambda settings: PlaneEngine(), fail)
+    for _ in range(2):
+        with pytest.raises(DeviceError, match="twice as far"):
+            engines(resolve({}))
+
+
 def test_the_same_settings_share_an_engine_and_others_do_not() -> None:
-    engines = SharedEngines(lambda settings: PlaneEngine())
+    engines = SharedEngines(lambda settings: PlaneEngine(), untested)
     held = [engines(resolve({"points.stride": stride})) for stride in (1, 2)]
     assert held[0] is held[1], "only what the engine is made of counts"
     for other in ({"model": "b"}, {"device": "cpu"}, {"precision": "float32"}, {"compile": "default"}):
@@ -30,7 +54,7 @@ def test_the_same_settings_share_an_engine_and_others_do_not() -> None:
 
 
 def test_an_engine_that_nobody_holds_is_freed_and_loaded_anew() -> None:
-    engines = SharedEngines(lambda settings: PlaneEngine())
+    engines = SharedEngines(lambda settings: PlaneEngine(), untested)
     first = engines(resolve({}))
     seen = weakref.ref(first)
     del first
@@ -46,7 +70,7 @@ def test_a_failure_is_raised_and_tried_again() -> None:
         asked.append(settings)
         raise DeviceError("no such device")
 
-    engines = SharedEngines(fail)
+    engines = SharedEngines(fail, untested)
     for _ in range(2):
         with pytest.raises(DeviceError, match="no such device"):
             engines(resolve({}))

@@ -207,7 +207,7 @@ def test_depth_is_held_against_the_camera_s_height_where_it_is_known_and_calibra
         bench.pipeline._scale._clock = iter(range(10)).__next__
         for _ in range(5):
             snapshot = bench.process(info, camera_height_m=height_m)
-        assert snapshot.scale_p50 == (None if scale is None else pytest.approx(scale, rel=0.01))
+        assert snapshot.height_p50_m == (None if scale is None else pytest.approx(scale, rel=0.01))
 
 
 @pytest.mark.parametrize("running", [True, False])

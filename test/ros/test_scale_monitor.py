@@ -1,4 +1,4 @@
-"""The depth's scale by the camera's height: how often it is looked at, and when nothing is told."""
+"""The camera's height by the depth: how often it is looked for, and when nothing is told."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ class Watched:
         self.monitor = ScaleMonitor(self.told.append, lambda: self.now)
 
 
-def test_the_ratio_of_the_heights_is_told_once_a_period() -> None:
+def test_the_height_is_told_once_a_period() -> None:
     watched = Watched()
     for step in range(31):
         watched.now = 50.0 + step * PERIOD_S / 10
-        watched.monitor.watch(ground(1.5), CAMERA, 1.0)
+        watched.monitor.watch(ground(1.5), CAMERA)
     assert watched.told == pytest.approx([1.5] * 4, rel=0.01)
 
 
-def test_nothing_is_told_without_a_height_or_a_ground() -> None:
+def test_nothing_is_told_without_a_ground() -> None:
     watched = Watched()
-    watched.monitor.watch(ground(1.5), CAMERA, 0.0)
-    watched.monitor.watch(np.full((240, 320), 2.0, np.float32), CAMERA, 1.0)
+    watched.monitor.watch(np.full((240, 320), 2.0, np.float32), CAMERA)
     assert watched.told == []
 
 
@@ -43,5 +42,5 @@ def test_another_camera_is_noticed() -> None:
     wide = CameraModel.from_fov(200, 160, 100)
     for camera in (CAMERA, wide):
         watched.now += PERIOD_S
-        watched.monitor.watch(ground(2.0, camera), camera, 2.0)
-    assert watched.told == pytest.approx([1.0, 1.0], rel=0.01)
+        watched.monitor.watch(ground(2.0, camera), camera)
+    assert watched.told == pytest.approx([2.0, 2.0], rel=0.01)
