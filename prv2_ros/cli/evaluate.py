@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     if cache.exists() and not cache.is_dir():
         raise InputError(f"--cache {cache} is a file: name a folder")
     # Stored predictions may lie where nothing can be written.
-    stored = nullcontext() if arguments.score_only or cache.is_dir() else output_folder(cache, "--cache")
+    stored = nullcontext() if arguments.score_only else output_folder(cache, "--cache")
     with output_folder(arguments.output), stored:
         return _evaluate(arguments, config)
 
