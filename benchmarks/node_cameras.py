@@ -71,7 +71,8 @@ def measure(commands: list[list[str]], cameras: list[str], options: argparse.Nam
     node, count = Node("cameras"), Count()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
+    spinning = threading.Thread(target=executor.spin, daemon=True)
+    spinning.start()
     publishers = [node.create_publisher(Image, f"{camera}/image_raw", sensor_input()) for camera in cameras]
     for camera in cameras:
         node.create_subscription(Image, f"{camera}/depth/image_rect", count.keeper(camera), reliable_output())
@@ -101,6 +102,7 @@ def measure(commands: list[list[str]], cameras: list[str], options: argparse.Nam
         for process in processes:
             process.wait(60)
         executor.shutdown()
+        spinning.join(10)  # the interpreter must not end around it
         node.destroy_node()
 
 
