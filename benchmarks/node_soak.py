@@ -132,9 +132,10 @@ def main() -> int:
     listener = Node("soak_listener")
     listener.create_subscription(Image, "depth/image_rect", received, reliable_output())
     executors = [SingleThreadedExecutor(), SingleThreadedExecutor()]
-    for executor, each in zip(executors, (node, listener), strict=True):
+    threads = [threading.Thread(target=spin, args=(executor,), daemon=True) for executor in executors]
+    for executor, each, thread in zip(executors, (node, listener), threads, strict=True):
         executor.add_node(each)
-        threading.Thread(target=spin, args=(executor,), daemon=True).start()
+        thread.start()
     size = ["--width", str(options.width), "--height", str(options.height), "--rate-hz", str(options.rate_hz)]
     camera = subprocess.Popen([sys.executable, __file__, "--publish", *size])
     try:
@@ -144,8 +145,9 @@ def main() -> int:
         camera.wait()
     time.sleep(3 * options.delay_s + 1)
     code = verdict(node, ages_s, memory, options)
-    for executor in executors:
+    for executor, thread in zip(executors, threads, strict=True):
         executor.shutdown()
+        thread.join(10)  # the interpreter must not end around it
     node.destroy_node()
     listener.destroy_node()
     rclpy.shutdown()

@@ -27,6 +27,9 @@ from prv2_ros.ros.worker import InferenceThread
 _NAMESPACE_RULE = "__ns:="
 _PACKAGE = "prv2_ros"
 
+_PATIENCE_S = 0.5
+"""How long the inference thread is waited for at the end (s), beyond what each node has waited."""
+
 
 def camera_namespaces(cameras: Sequence[str], arguments: Sequence[str]) -> list[str]:
     """Full namespaces of cameras, relative names below the namespace that `-r __ns:=` in `arguments` gives.
@@ -90,7 +93,7 @@ def end(nodes: Sequence[DepthNode], code: int) -> int:
         node.destroy_node()
     if rclpy.ok():
         rclpy.shutdown()
-    if any(node.infers for node in nodes):
+    if not all(node.inference_ended(_PATIENCE_S) for node in nodes):
         # The interpreter must not be taken down around a thread that is inside torch: that ends in SIGABRT.
         sys.stdout.flush()
         sys.stderr.flush()

@@ -133,10 +133,9 @@ class DepthNode(Node):
         """Back to unconfigured after a transition that raised."""
         return self.on_cleanup(state)
 
-    @property
-    def infers(self) -> bool:
-        """True while the inference thread is busy, be it for another node."""
-        return self._thread.busy
+    def inference_ended(self, timeout_s: float) -> bool:
+        """Whether the inference thread comes to its end in a time, once all nodes that it serves are destroyed."""
+        return self._thread.join(timeout_s)
 
     def destroy_node(self) -> None:
         """Stop the inference thread before rclpy frees what it publishes with."""

@@ -22,14 +22,13 @@ class InferenceThread:
     def __init__(self, *, name: str = "inference") -> None:
         self.changed = threading.Condition()
         """Guards the state of all workers; notified when any of it changes."""
-        self.busy = False
-        """True while an item is being processed."""
         self.last_done = time.monotonic()
         """When the last item was (s, monotonic)."""
         self._name = name
         self._workers: list[NewestFrameWorker[Any]] = []
         self._holders = 0
         self._running = False
+        self._thread: threading.Thread | None = None
 
     def add(self, worker: NewestFrameWorker[Any]) -> None:
         """Serve a worker, from now until it is stopped."""
@@ -48,6 +47,14 @@ class InferenceThread:
         with self.changed:
             self._holders -= 1
             self.changed.notify_all()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end, once nobody needs it; False where it is not over in that time."""
+        thread = self._thread
+        if thread is None:
+            return True
+        thread.join(timeout_s)
+        return not thread.is_alive()
 
     def call(self, function: Callable[[], Answer]) -> Answer:
         """Run a function in the thread when its turn comes, and return or raise what it does."""
@@ -73,7 +80,8 @@ class InferenceThread:
         if not self._running:
             self._running = True
             # A daemon: a process must not hang at its end because an inference does.
-            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while (worker := self._next()) is not None:
@@ -165,14 +173,14 @@ class NewestFrameWorker(Generic[Item]):
             process = self._process
             if item is None or process is None:
                 return
-            self._busy, self._thread.busy = threading.current_thread(), True
+            self._busy = threading.current_thread()
         try:
             process(item)
         finally:
             # An item kept in this frame's locals would keep its image alive until the next one.
             del item, process
             with self._changed:
-                self._busy, self._thread.busy = None, False
+                self._busy = None
                 self._thread.last_done = time.monotonic()
                 self._forget()
                 self._changed.notify_all()

@@ -220,9 +220,11 @@ def test_a_function_is_called_in_the_thread_and_its_answer_or_error_comes_back()
     with pytest.raises(ZeroDivisionError):
         thread.call(lambda: 1 // 0)
     assert first.is_alive()
+    assert not thread.join(0.01), "it is held"
     thread.let_go()
-    first.join(10)
+    assert thread.join(10)
     assert not first.is_alive()
+    assert InferenceThread().join(0), "never begun"
 
 
 def test_other_cameras_turns_are_no_stall() -> None:
