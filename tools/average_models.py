@@ -8,12 +8,11 @@ Everything else is the second model's. Two stages of one run, averaged, do bette
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
-from prv2_ros.errors import ConfigError, Prv2Error
-from prv2_ros.inference.self_test import record
-from prv2_ros.network.checkpoint import fill_strictly, load_model, save_model
+from model_output import run
+
+from prv2_ros.errors import ConfigError
+from prv2_ros.network.checkpoint import fill_strictly, load_model
 from prv2_ros.network.model import DepthModel
 
 
@@ -40,23 +39,14 @@ def average(first: str, second: str, part_name: str, share: float) -> DepthModel
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="average_models.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("first")
     parser.add_argument("second")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--name", default="model")
     parser.add_argument("--part", choices=("coarse", "refiner"), default="coarse")
     parser.add_argument("--share", type=float, default=0.5, help="weight of the first model (default: 0.5)")
-    arguments = parser.parse_args(argv)
-    try:
-        model = average(arguments.first, arguments.second, arguments.part, arguments.share)
-        path = save_model(model, arguments.output, arguments.name)
-        record(str(path))
-        print(path)
-    except (OSError, Prv2Error) as error:
-        print(f"average_models: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(parser, argv, lambda a: average(a.first, a.second, a.part, a.share))
 
 
 if __name__ == "__main__":

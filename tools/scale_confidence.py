@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
-from pathlib import Path
 
 import torch
+from model_output import run
 from torch import nn
 
-from prv2_ros.errors import ConfigError, Prv2Error
-from prv2_ros.inference.self_test import record
-from prv2_ros.network.checkpoint import load_model, save_model
+from prv2_ros.errors import ConfigError
+from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.model import DepthModel
 
 _LARGEST = 10.0
@@ -44,20 +42,12 @@ def scaled(name: str, factor: float) -> DepthModel:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="scale_confidence.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--name", default="model")
     parser.add_argument("--factor", type=float, required=True)
-    arguments = parser.parse_args(argv)
-    try:
-        path = save_model(scaled(arguments.model, arguments.factor), arguments.output, arguments.name)
-        record(str(path))
-        print(path)
-    except (OSError, Prv2Error) as error:
-        print(f"scale_confidence: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(parser, argv, lambda a: scaled(a.model, a.factor))
 
 
 if __name__ == "__main__":

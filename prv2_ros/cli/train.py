@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from prv2_ros.inference.device import choose_device
+    from prv2_ros.inference.self_test import save_tested
     from prv2_ros.training.config import load_config
     from prv2_ros.training.distributed import current_world, joined
     from prv2_ros.training.loop import Trainer, load_average
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     model = _model(args)
     if args.export_only:
         load_average(model, config.stage, args.output)
-        _save(model, args)
+        print(save_tested(model, args.output, args.name))
         return 0
     with output_folder(args.output), joined(choose_device(config.device)) as device:
         teacher = _teacher(args.teacher or args.init, device) if config.stage == "real" else None
@@ -96,18 +97,8 @@ def run(args: argparse.Namespace) -> int:
                 _tell_of_rendering(config)
             trainer.run()
         if current_world().first:
-            _save(model.cpu(), args)
+            print(save_tested(model.cpu(), args.output, args.name))
     return 0
-
-
-def _save(model: Any, args: argparse.Namespace) -> None:
-    """Write the model with what it answers in the self-test."""
-    from prv2_ros.inference.self_test import record
-    from prv2_ros.network.checkpoint import save_model
-
-    path = save_model(model, args.output, args.name)
-    record(str(path))
-    print(path)
 
 
 def _tell_of_nothing(trainer: Trainer) -> None:

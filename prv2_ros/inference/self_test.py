@@ -7,6 +7,7 @@ compiler that computes something else then shows at the start, not as wrong metr
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from prv2_ros.errors import DeviceError, WeightsError
 from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.inference.load import Engine, description_path, load_engine
+from prv2_ros.network.checkpoint import save_model
+from prv2_ros.network.model import DepthModel
 
 KEY = "self_test"
 """Where a description holds the answer: rows of natural logs of metres, from top to bottom."""
@@ -80,6 +83,13 @@ def record(model: str) -> None:
     values[KEY] = [[round(float(value), 3) for value in row] for row in cells]
     with whole_file(path) as file:
         file.write(yaml.safe_dump(values, sort_keys=False, default_flow_style=None).encode())
+
+
+def save_tested(model: DepthModel, folder: Path, name: str) -> Path:
+    """Write a model as `save_model` does, and what it answers beside it; give the path of its description."""
+    path = save_model(model, folder, name)
+    record(str(path))
+    return path
 
 
 def stored(model: str) -> NDArray[np.float64] | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from prv2_ros.data import avenues, buildings, synthetic, vehicles
+from prv2_ros.data import avenues, buildings, synthetic
 from prv2_ros.data.builder import Place, SceneBuilder
 from prv2_ros.data.raycast import Pinhole
 
@@ -17,25 +16,6 @@ Spot = tuple[float, float, float]
 
 AHEAD = Pinhole(width=96, height=32, fx=48.0, fy=48.0, cx=47.5, cy=13.5)
 """Wide and low, as what a LiDAR on a car reaches."""
-
-
-@pytest.fixture
-def placed(monkeypatch: pytest.MonkeyPatch) -> list[Spot]:
-    """Vehicles as they are placed: x, y and half of their length."""
-    spots: list[Spot] = []
-    original = vehicles.any_vehicle
-
-    def any_vehicle(b: SceneBuilder) -> tuple[Any, float]:
-        vehicle, reach = original(b)
-
-        def place(p: Place) -> None:
-            spots.append((p.x, p.y, reach))
-            vehicle(p)
-
-        return place, reach
-
-    monkeypatch.setattr(vehicles, "any_vehicle", any_vehicle)
-    return spots
 
 
 def _median_m(kind: str, seeds: range) -> float:

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
-from prv2_ros.data import objects, offroad, outdoor, vehicles
-from prv2_ros.data.builder import Place, SceneBuilder
+from prv2_ros.data import objects, offroad, outdoor
+from prv2_ros.data.builder import SceneBuilder
 
 Spot = tuple[float, float, float]
 
 
 def _builder(seed: int) -> SceneBuilder:
     return SceneBuilder(np.random.default_rng(seed))
-
-
-@pytest.fixture
-def placed(monkeypatch: pytest.MonkeyPatch) -> list[Spot]:
-    """Vehicles as they are placed: x, y and half of their length."""
-    spots: list[Spot] = []
-
-    def any_vehicle(b: SceneBuilder) -> tuple[Any, float]:
-        vehicle, reach = original(b)
-
-        def place(p: Place) -> None:
-            spots.append((p.x, p.y, reach))
-            vehicle(p)
-
-        return place, reach
-
-    original = vehicles.any_vehicle
-    monkeypatch.setattr(vehicles, "any_vehicle", any_vehicle)
-    return spots
 
 
 @pytest.mark.parametrize("kind", ["street", "road"])
