@@ -227,8 +227,9 @@ def view_windows(coarse: CoarseLite, windows: Sequence[Window], device: torch.de
 def _view(coarse: CoarseLite, window: Window, device: torch.device) -> CoarseView:
     image = torch.from_numpy(window.overview).to(device)[None].permute(0, 3, 1, 2).float() / 255
     size = (image.shape[-2], image.shape[-1])
-    levels = coarse.levels(image)
-    answer = coarse.answer(levels[-1], torch.tensor([window.f_px], dtype=torch.float32, device=device), size)
+    f_px_B = torch.tensor([window.f_px], dtype=torch.float32, device=device)
+    levels = coarse.levels(image, f_px_B)
+    answer = coarse.answer(levels[-1], f_px_B, size)
     side = window.image.shape[0]
     x, y, w, h = window.box_xywh
 

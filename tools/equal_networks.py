@@ -183,7 +183,7 @@ def published_cost(width: int) -> Cost:
     """Count PRV2-M over `coarse_lite` at a width of the coarse maps, 4x4 patches of 448 px, without running it."""
     spec = VARIANTS["m"]
     with torch.device("meta"):
-        maps = CoarseLiteMaps(CoarseLite(spec.coarse_encoder, spec.coarse_widths), width).eval()
+        maps = CoarseLiteMaps(CoarseLite(spec.coarse_encoder, spec.coarse_widths, spec.coarse_lens), width).eval()
         refiner = build_published_refiner(ENCODER, maps.feature_channels).eval()
         image = torch.empty(1, 3, PATCH_PX, PATCH_PX)
         with FlopCounterMode(display=False) as coarse_work:

@@ -26,6 +26,9 @@ from prv2_ros.network.refiner_published import PublishedRefiner
 
 _UNWRAP = re.compile(r"^(module\.|model\.)+")
 _COARSE_PREFIXES = ("coarse_branch.",)
+_BEFORE = {"coarse_lens": False}
+"""What models were that do not say, as they are older than the choice."""
+
 _TORCH_HEADS = (b"PK\x03\x04", b"\x80")  # an archive since torch 1.6, a pickle before
 
 
@@ -54,7 +57,7 @@ def load_model(name_or_path: str = "default") -> DepthModel:
     description = _description(path)
     weights, expected = path.parent / description["weights"], description["sha256"]
     try:
-        model = DepthModel(ModelSpec(**fit_fields(ModelSpec, description["model"])))
+        model = DepthModel(ModelSpec(**fit_fields(ModelSpec, _BEFORE | description["model"])))
     except ConfigError as error:
         raise ConfigError(f"model {path}: {error}") from error
     try:

@@ -47,7 +47,7 @@ class CoarseLiteMaps(nn.Module):
         size = (image_B3hw.shape[-2], image_B3hw.shape[-1])
         if f_px_B is None:
             f_px_B = torch.full((len(image_B3hw),), F_CANONICAL_PX, device=image_B3hw.device)
-        levels = self.body.levels(image_B3hw)
+        levels = self.body.levels(image_B3hw, f_px_B)
         answer = self.body.answer(levels[-1], f_px_B, size)
         maps = [project(x) for project, x in zip(self.projection, [*levels, levels[-1]], strict=True)]
         # Projected before they grow: a 1x1 convolution commutes with a bilinear resize.

@@ -26,6 +26,9 @@ class ModelSpec:
     name: str = "default"
     coarse_encoder: str = "tf_efficientnet_lite0"
     coarse_widths: tuple[int, ...] = (48, 64, 96, 160)
+    coarse_lens: bool = True
+    """Whether the coarse network is told the focal length; models of before 2026-11-27, which do not say, are not."""
+
     refiner_encoder: str = "tf_efficientnet_lite0"
     refiner_widths: tuple[int, ...] = (32, 48, 64, 96)
     refiner_shrink: int = 2
@@ -72,7 +75,7 @@ class DepthModel(nn.Module):
         """Build with random weights."""
         super().__init__()
         self.spec = spec or ModelSpec()
-        self.coarse = CoarseLite(self.spec.coarse_encoder, self.spec.coarse_widths)
+        self.coarse = CoarseLite(self.spec.coarse_encoder, self.spec.coarse_widths, self.spec.coarse_lens)
         self.refiner = RefinerRealtime(self.spec.refiner_encoder, self.spec.refiner_widths, self.spec.refiner_shrink)
 
     def network_size(self, width: int, height: int) -> tuple[int, int]:

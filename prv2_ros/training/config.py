@@ -86,7 +86,8 @@ class TrainConfig:
     the heads of the scale as they are."""
 
     relative: float = 0.0
-    """Share of the metric loss that is relative error of the depth instead of error of its logarithm (`coarse`)."""
+    """Share of the metric loss that is relative error of the depth instead of error of its logarithm (`coarse`,
+    `refiner`)."""
 
     loss_stride: int = 1
     """Pixels between those that count (`coarse`): the answer is a bilinear upsampling by 4, so that little is

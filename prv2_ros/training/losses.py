@@ -43,10 +43,14 @@ def relative_error(log_pred: Tensor, log_true: Tensor) -> Tensor:
     The linear part keeps one hopeless sample from ruling a step.
     """
     valid = torch.isfinite(log_true)
-    error = log_pred - torch.where(valid, log_true, 0.0)
+    return sample_mean(relative(log_pred - torch.where(valid, log_true, 0.0)), valid)
+
+
+def relative(log_error: Tensor) -> Tensor:
+    """Absolute relative error that belongs to an error of the log depth, as in `relative_error`, of any shape."""
     knee = math.log(_FAR_OFF)
-    ratio = torch.exp(error.clamp(max=knee)) + _FAR_OFF * F.relu(error - knee)
-    return sample_mean((ratio - 1).abs(), valid)
+    ratio = torch.exp(log_error.clamp(max=knee)) + _FAR_OFF * F.relu(log_error - knee)
+    return (ratio - 1).abs()
 
 
 def silog(log_pred: Tensor, log_true: Tensor, *, pooled: bool = False) -> Tensor:

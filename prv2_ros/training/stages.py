@@ -80,12 +80,18 @@ def refiner_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULT
     valid = torch.isfinite(truth)
     near = valid & (losses.edge_weight(truth) > 0)
     filled = torch.where(valid, truth, 0.0)
-    error, before = (log_pred - filled).abs(), (log_coarse - filled).abs()
-    everywhere, at_edges = losses.sample_means(error, valid), losses.sample_means(error, near)
-    before_everywhere, before_at_edges = losses.sample_means(before, valid), losses.sample_means(before, near)
+    error, before = log_pred - filled, (log_coarse - filled).abs()
+    everywhere, at_edges = (losses.sample_means(error.abs(), among) for among in (valid, near))
+    before_everywhere, before_at_edges = (losses.sample_means(before, among) for among in (valid, near))
+    metric = everywhere + at_edges
+    if config.relative:
+        # A surface taken for the sky behind it is the worst of errors to a robot, and in metres.
+        costly = losses.relative(error)
+        costly_means = losses.sample_means(costly, valid) + losses.sample_means(costly, near)
+        metric = (1 - config.relative) * metric + config.relative * costly_means
     shape = losses.gradients(log_pred, truth, scales=3) + 0.2 * losses.skies(log_pred, truth)
     # Relative to what was wrong before, sample by sample: one hopeless scene must not outweigh ten that can be mended.
-    total = (everywhere + at_edges + shape) / (before_everywhere + before_at_edges + 0.05)
+    total = (metric + shape) / (before_everywhere + before_at_edges + 0.05)
     figures = {"all": everywhere, "all_coarse": before_everywhere, "edge": at_edges, "edge_coarse": before_at_edges}
     return total.mean(), _detached({name: values.mean() for name, values in figures.items()})
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from prv2_ros.network.coarse_lite import FEATURE_CHANNELS
+from prv2_ros.network.coarse_lite import FEATURE_CHANNELS, LENS_RANGE_PX, LensResponse
 from prv2_ros.network.model import DepthModel
 
 
@@ -18,13 +18,40 @@ def test_shapes(model: DepthModel, size: tuple[int, int]) -> None:
     assert out.log_depth_B1hw.dtype == torch.float32
 
 
-def test_depth_is_proportional_to_the_focal_length(model: DepthModel) -> None:
+def test_untrained_depth_is_proportional_to_the_focal_length(model: DepthModel) -> None:
     """The canonical camera transform: the same pixels through a lens twice as long lie twice as far away."""
     image = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
         near = model.predict_coarse(image, torch.tensor([400.0])).log_depth_B1hw
         far = model.predict_coarse(image, torch.tensor([800.0])).log_depth_B1hw
     torch.testing.assert_close(far, near + math.log(2), atol=1e-5, rtol=0)
+
+
+def test_what_the_focal_length_tells_is_learnt_and_ends_where_training_did() -> None:
+    torch.manual_seed(0)
+    model = DepthModel().eval()
+    assert model.coarse.lens is not None
+    low, high = LENS_RANGE_PX
+    with torch.no_grad():
+        for level in model.coarse.lens.levels:
+            level.weight.normal_(0, 0.1)
+        image = torch.rand(1, 3, 64, 96)
+        canonical = {
+            f_px: model.predict_coarse(image, torch.tensor([f_px])).log_depth_B1hw - math.log(f_px)
+            for f_px in (low / 1.2, low, 400.0, 800.0, high, 1.2 * high)
+        }
+    assert (canonical[400.0] - canonical[800.0]).abs().max() > 1e-3
+    torch.testing.assert_close(canonical[low], canonical[low / 1.2], atol=1e-5, rtol=0)
+    torch.testing.assert_close(canonical[high], canonical[1.2 * high], atol=1e-5, rtol=0)
+
+
+def test_lens_response_is_an_affine_map_of_each_channel() -> None:
+    response = LensResponse((3, 5, 7, 9))
+    found = response(torch.tensor([300.0, 600.0]))
+    assert [(scale.shape, shift.shape) for scale, shift in found] == [
+        ((2, w, 1, 1), (2, w, 1, 1)) for w in (3, 5, 7, 9)
+    ]
+    assert all(not part.any() for pair in found for part in pair)
 
 
 def test_samples_of_a_batch_do_not_touch_each_other(model: DepthModel) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.looks import merge_looks, network_looks
+from prv2_ros.network.refiner_realtime import RefinedTile
 from prv2_ros.training import losses
 from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
@@ -168,6 +169,35 @@ def test_relative_is_a_share_of_the_coarse_networks_metric_loss(frames: Path) ->
     assert abs(float(difference)) > 1e-3
     assert float(totals[1.0] - totals[0.0]) == pytest.approx(float(difference), abs=1e-5)
     assert float(totals[0.25] - totals[0.0]) == pytest.approx(0.25 * float(difference), abs=1e-5)
+
+
+def test_relative_makes_the_refiner_pay_more_for_what_is_too_far() -> None:
+    """By as much as the relative error is more than that of the logarithm: ln 2 too far is 100%, too near 50%."""
+    depth, generator = torch.zeros(1, 1, 32, 32), torch.Generator().manual_seed(0)
+    depth[..., 16:] = 1.0
+    batch: Batch = {
+        "image": torch.zeros(1, 3, 32, 32, dtype=torch.uint8),
+        "log_depth": depth,
+        "log_coarse": torch.rand(1, 1, 8, 8, generator=generator),
+        "log_scale": torch.zeros(1, 1, 8, 8),
+        "features": torch.zeros(1, 32, 4, 4),
+    }
+    coarse = upsample_to(batch["log_coarse"], (32, 32))
+    truth = losses.align_offset(depth, coarse)
+    near = torch.isfinite(truth) & (losses.edge_weight(truth) > 0)
+    before = (coarse - truth).abs()
+    scale = before.mean() + before[near].mean() + 0.05
+    for error, dearer in ((math.log(2), 1 - math.log(2)), (-math.log(2), 0.5 - math.log(2))):
+        totals = [float(_refiner_loss(batch, truth + error, share)) for share in (0.0, 0.5)]
+        assert totals[1] - totals[0] == pytest.approx(float(0.5 * 2 * dearer / scale), rel=1e-4)
+
+
+def _refiner_loss(batch: Batch, log_answer: Tensor, share: float) -> Tensor:
+    """Loss of a refiner that gives this answer."""
+    model = small_model()
+    answer = RefinedTile(log_depth_B1HW=log_answer, log_scale_B1hw=batch["log_scale"])
+    model.refine = lambda *_: answer  # type: ignore[method-assign]
+    return STEPS["refiner"](model, batch, TrainConfig(stage="refiner", relative=share))[0]
 
 
 def test_refiner_sees_noise_and_a_flat_coarse_depth(tile_scenes: Path) -> None:
