@@ -26,18 +26,31 @@ ARGUMENTS = {
     "namespace": ("", "Namespace in front of camera_name; where it begins with /, a pushed one is left"),
     "camera_name": ("camera", "Last part of the node's namespace, / for none; several cameras: front,left,right"),
     "image": ("image_raw", "Image topic to subscribe; a compressed one without its /compressed"),
+    "image_transport": ("", "raw or compressed; empty leaves it to params_file"),
     "camera_info": ("", "CameraInfo topic to subscribe; empty: the one beside the images"),
     "params_file": (str(CONFIG / "depth.yaml"), "YAML file with the node's parameters"),
     "model": ("", "Weights to load; empty leaves it to params_file"),
     "device": ("", "Compute device; empty leaves it to params_file"),
+    "input_rectified": ("", "The images are rectified already; empty leaves it to params_file"),
+    "max_latency_ms": ("", "Time that inference aims at (ms), 0 for no limit; empty leaves it to params_file"),
+    "camera_height_m": ("", "Height above the ground (m) to check the scale by; empty leaves it to params_file"),
     "autostart": ("", "Configure and activate without a lifecycle manager; empty leaves it to params_file"),
     "use_sim_time": ("", "Take time from /clock; empty leaves it to params_file"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
-    "use_rviz": ("false", "Start RViz with config/depth.rviz"),
+    "use_rviz": ("false", "Start RViz with config/depth.rviz, for the first camera"),
     "rviz_frame": ("", "RViz's fixed frame: the frame_id of the images; empty leaves it to config/depth.rviz"),
 }
 
-PARAMETER_TYPES = {"model": str, "device": str, "autostart": bool, "use_sim_time": bool}
+PARAMETER_TYPES = {
+    "image_transport": str,
+    "model": str,
+    "device": str,
+    "input_rectified": bool,
+    "max_latency_ms": float,
+    "camera_height_m": float,
+    "autostart": bool,
+    "use_sim_time": bool,
+}
 """Arguments that override the parameter of the same name where they are given."""
 
 
@@ -81,6 +94,9 @@ def remappings(context: LaunchContext) -> list[tuple[str, str]]:
 def start_nodes(context: LaunchContext) -> list[Node]:
     """The process of the depth nodes, and RViz in the namespace of the first."""
     cameras, given = camera_names(context), given_parameters(context)
+    path = context.launch_configurations["params_file"]
+    if not Path(path).is_file():  # launch_ros says so in the log, and starts the node with its defaults
+        raise ValueError(f"params_file:={path}: no such file")
     # The executable puts the cameras that it is given below its own namespace. Several nodes have no one name, which
     # launch_ros would give the parameters to.
     below, named, name = ("", cameras, None) if len(cameras) > 1 else (cameras[0], [], "depth_node")

@@ -141,10 +141,16 @@ def check_device(name: str) -> Iterator[Finding]:
 
 def check_model(name: str) -> Iterator[Finding]:
     """Load the model, which checks the sha256 of its weights, and count its parameters."""
-    from prv2_ros.network.checkpoint import load_model, model_path
+    from prv2_ros.inference.load import description_path, is_published, load_engine
+    from prv2_ros.network.checkpoint import load_model
 
+    path = description_path(name)
+    if is_published(name):
+        load_engine(name, "cpu")
+        yield Finding("ok", f"model {name}: {path}, the weights that it names fit")
+        return
     model = load_model(name)
-    yield Finding("ok", f"model {name}: {model_path(name)}, sha256 of the weights is right")
+    yield Finding("ok", f"model {name}: {path}, sha256 of the weights is right")
     parts = {part: sum(p.numel() for p in child.parameters()) for part, child in model.named_children()}
     counts = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in parts.items())
     yield Finding("ok", f"parameters: {counts}")
@@ -169,9 +175,9 @@ def check_inference(name: str, device: str) -> Iterator[Finding]:
     import numpy as np
 
     from prv2_ros.inference import self_test
-    from prv2_ros.inference.engine import DepthEngine
+    from prv2_ros.inference.load import load_engine
 
-    engine = DepthEngine.load(name, device)
+    engine = load_engine(name, device)
     width, height = _SELF_TEST_SIZE
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     engine.infer(picture)  # the first run also warms up

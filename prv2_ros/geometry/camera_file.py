@@ -15,6 +15,7 @@ from prv2_ros.geometry.camera import CameraModel, check_plausible
 from prv2_ros.geometry.lens import lens
 
 _ASPECT_TOLERANCE = 0.01
+_COEFFICIENTS = ("distortion_coefficients", "d", "D")
 
 
 def fit_camera(camera: CameraModel, width: int, height: int) -> CameraModel:
@@ -78,19 +79,27 @@ def _camera_from_fields(fields: Mapping[str, Any], rectified: bool) -> tuple[Cam
     height = _integer(fields, ("image_height", "height"))
     if "fx" in fields:
         fx, fy, cx, cy = (_number(fields, name) for name in ("fx", "fy", "cx", "cy"))
-        return CameraModel(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy), ""
+        given = None if rectified else next((name for name in _COEFFICIENTS if name in fields), None)
+        fisheye, distortion = (False, ()) if given is None else _lens(fields, _numbers(fields, (given,), None))
+        flat = CameraModel(
+            width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, distortion=distortion, fisheye=fisheye
+        )
+        return flat, ""
     if rectified:
         p = _numbers(fields, ("projection_matrix", "p", "P"), 12)
         return CameraModel(width=width, height=height, fx=p[0], fy=p[5], cx=p[2], cy=p[6]), "P"
     k = _numbers(fields, ("camera_matrix", "k", "K"), 9)
     if k[0] == 0:
         raise InputError("the intrinsic matrix is zero: the camera is not calibrated; calibrate it or use --fov")
-    coefficients = _numbers(fields, ("distortion_coefficients", "d", "D"), None)
-    fisheye, distortion = lens(str(fields.get("distortion_model") or ""), coefficients)
+    fisheye, distortion = _lens(fields, _numbers(fields, _COEFFICIENTS, None))
     camera = CameraModel(
         width=width, height=height, fx=k[0], fy=k[4], cx=k[2], cy=k[5], distortion=distortion, fisheye=fisheye
     )
     return camera, "K"
+
+
+def _lens(fields: Mapping[str, Any], coefficients: Sequence[float]) -> tuple[bool, tuple[float, ...]]:
+    return lens(str(fields.get("distortion_model") or ""), coefficients)
 
 
 def _read_out(camera: CameraModel, fields: Mapping[str, Any]) -> CameraModel:

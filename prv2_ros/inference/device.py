@@ -74,7 +74,9 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def why_no_cuda() -> str:
-    """Say in a clause why torch offers no CUDA device."""
+    """Say in a clause why torch offers no CUDA device that works."""
+    if torch.cuda.is_available():
+        return f"CUDA does not work: {_cuda_fault(torch.device('cuda'))}"
     if torch.version.cuda is None:
         return f"torch {torch.__version__} is built without CUDA"
     return f"torch {torch.__version__} sees no CUDA device (is the NVIDIA driver installed?)"

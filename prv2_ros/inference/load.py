@@ -137,6 +137,11 @@ def description_path(model: str) -> Path:
     return _published_path(model) or model_path(model)
 
 
+def is_published(model: str) -> bool:
+    """Whether a model, by its name or path, is the authors' network, and not one of ours."""
+    return _published_path(model) is not None
+
+
 def _published_path(model: str) -> Path | None:
     """Path of the description where it is one of a published model, else None."""
     given = Path(model)

@@ -26,8 +26,8 @@ def descriptor(row: Parameter) -> ParameterDescriptor:
         description=f"{row.description} [{row.unit}]" if row.unit else row.description,
         additional_constraints=f"one of: {row.allowed}" if row.choices else row.form,
         read_only=row.read_only,
-        # A YAML file says `max_depth_m: 100`; the row's check takes a whole number for a double.
-        dynamic_typing=row.kind == "double",
+        # A YAML file says `max_depth_m: 100`; the row's check takes a whole number for a double, and `off` for a word.
+        dynamic_typing=row.kind == "double" or row.unquoted_changes_type,
     )
     if row.kind == "int":
         message.integer_range = [IntegerRange(from_value=int(row.low), to_value=int(row.high), step=0)]

@@ -24,6 +24,15 @@ def load_engine(settings: Settings) -> Engine:
     return engine
 
 
+def why_slow(engine: Engine, settings: Settings) -> str:
+    """Why `auto` has come to mean the CPU, as the end of a sentence; nothing where it has not."""
+    from prv2_ros.inference.device import why_no_cuda
+
+    if settings.device != "auto" or str(engine.device) != "cpu":
+        return ""
+    return f", as {why_no_cuda()}"
+
+
 def _load(settings: Settings) -> Engine:
     # Here, not above: torch takes seconds to import, and a wrong parameter should not wait for it.
     from prv2_ros.inference import load

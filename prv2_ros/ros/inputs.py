@@ -17,6 +17,11 @@ IDLE_S = 5.0
 wait for publishers to be found again."""
 
 
+def _type_name(kind: Any) -> str:
+    """Name of a message type as ROS writes it: sensor_msgs/msg/Image."""
+    return f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
+
+
 class Inputs:
     """Subscribes and unsubscribes; used from the executor's thread only.
 
@@ -70,17 +75,23 @@ class Inputs:
     @property
     def image_source(self) -> str:
         """The topic of the images and how many publish it, in words."""
-        return self._source(self._kind[1])
+        return self._source(self._kind[1], self._kind[0])
 
     @property
     def info_source(self) -> str:
         """The topic of the camera info and how many publish it, in words."""
-        return self._source(self._info_topic())
+        return self._source(self._info_topic(), CameraInfo)
 
     @property
     def info_topic(self) -> str:
         """The full name of the camera info's topic."""
         return str(self._node.resolve_topic_name(self._info_topic()))
+
+    @property
+    def looks_rectified(self) -> bool:
+        """Whether the name of the images' topic says that they are rectified, as image_proc's `image_rect` does."""
+        name = str(self._node.resolve_topic_name(self._kind[1])).removesuffix("/compressed")
+        return "rect" in name.rpartition("/")[2]
 
     def stop(self) -> None:
         """Unsubscribe from both."""
@@ -92,10 +103,28 @@ class Inputs:
     def _subscribe_images(self) -> None:
         self._image = qos.subscribe(self._node, *self._kind, self._on_image, self._report, self._on_lost)
 
-    def _source(self, topic: str) -> str:
+    def _source(self, topic: str, kind: Any) -> str:
         name = self._node.resolve_topic_name(topic)
-        publishers = self._node.count_publishers(name)
-        return f" on {name} ({publishers or 'no'} publisher{'s' * (publishers != 1)})"
+        wanted = _type_name(kind)
+        found = [info.topic_type for info in self._node.get_publishers_info_by_topic(name)]
+        publishers = found.count(wanted)
+        text = f"{publishers or 'no'} publisher{'s' * (publishers != 1)}"
+        if not publishers:
+            text += self._elsewhere(name, sorted(set(found) - {wanted}))
+        return f" on {name} ({text})"
+
+    def _elsewhere(self, name: str, others: list[str]) -> str:
+        """What is published there or beside it instead, and what to do about it."""
+        compressed = _type_name(CompressedImage)
+        if compressed in others:
+            advice = "set image_transport to compressed, without /compressed in the name"
+            return f" of this type, one of {compressed}: {advice}"
+        if others:
+            return f" of this type, one of {others[0]}: correct the topic"
+        is_image = self._kind[0] is Image and name == self._node.resolve_topic_name(self._kind[1])
+        if is_image and self._node.count_publishers(f"{name}/compressed"):
+            return f", but {name}/compressed has one: set image_transport to compressed"
+        return ""
 
     def _compressed_topic(self) -> str:
         return moved_along(self._node, "image_raw/compressed", "image_raw", "{}/compressed")

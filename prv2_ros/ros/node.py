@@ -14,7 +14,7 @@ from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, foreign_qos_overrides
 from prv2_ros.ros.diagnostics import PERIOD_S, Condition, DiagnosticsBuilder
-from prv2_ros.ros.engines import EngineFactory, load_engine
+from prv2_ros.ros.engines import EngineFactory, load_engine, why_slow
 from prv2_ros.ros.inputs import Inputs
 from prv2_ros.ros.intake import Intake
 from prv2_ros.ros.memory import release_memory
@@ -91,7 +91,8 @@ class DepthNode(Node):
         except Exception as error:  # rclpy swallows it without a word
             self._release()
             return self._failed("configure", error)
-        self._reporter.info(f"model {self._engine.model_name} on {self._engine.device}")
+        why = why_slow(self._engine, self._settings)
+        self._reporter.info(f"model {self._engine.model_name} on {self._engine.device}{why}")
         self._state, self._failure = "inactive", ""
         return super().on_configure(state)
 
@@ -170,11 +171,12 @@ class DepthNode(Node):
         return FAILURE
 
     def _create_publishers(self) -> Publishers:
-        compressed = moved_along(self, "depth/image_rect/compressedDepth", "depth/image_rect", "{}/compressedDepth")
+        depth = "depth/image_rect"
+        compressed = moved_along(self, f"{depth}/compressedDepth", depth, "{}/compressedDepth")
         topics = {
-            "depth": ("depth/image_rect", Image),
+            "depth": (depth, Image),
             "compressed_depth": (compressed, CompressedImage),
-            "camera_info": ("depth/camera_info", CameraInfo),
+            "camera_info": (moved_along(self, "depth/camera_info", depth, "{beside}/camera_info"), CameraInfo),
             "points": ("points", PointCloud2),
             "confidence": ("confidence", Image),
             "rgb": ("rgb/image_rect_color", Image),
@@ -204,6 +206,10 @@ class DepthNode(Node):
 
     def _on_info(self, message: CameraInfo) -> None:
         self._intake.take_info(message, self._settings)
+        settings = self._settings
+        if self._inputs.looks_rectified and settings.rectify and not settings.input_rectified and any(message.d):
+            text = "the images' topic is called rectified, and they are undistorted by D of the camera info"
+            self._reporter.warn_once("rectified", f"{text}: set input_rectified, or rectify to false")
 
     def _on_lost(self, number: int) -> None:
         self.statistics.count("lost", number)

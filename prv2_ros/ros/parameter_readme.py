@@ -19,10 +19,12 @@ README_END = "<!-- parameters:end -->"
 LAUNCH_NOTE = """\
 `depth.launch.py` takes `namespace`, `camera_name` (the node lives in `<namespace>/<camera_name>`, below a pushed
 namespace; `camera_name:=/` leaves that part out; `camera_name:=front,left` starts a node for each), `image`,
-`camera_info` (topics to subscribe in place of `image_raw` and `camera_info`), `params_file`, `model`, `device`,
-`autostart`, `use_sim_time` (these four override the file where they are given), `log_level`, `use_rviz` (needs the
-package `rviz2`) and `rviz_frame` (RViz's fixed frame, where the images' frame_id is not `camera_optical_frame`). QoS of
-any topic, by its full name:
+`camera_info` (topics to subscribe in place of `image_raw` and `camera_info`), `params_file` (the node in it is `/**:`,
+or by its full name `/camera/depth_node:`), `model`, `device`, `image_transport`, `input_rectified`, `max_latency_ms`,
+`camera_height_m`, `autostart`, `use_sim_time` (these eight override the file where they are given), `log_level`,
+`use_rviz` (needs the package `rviz2`; shows the first camera) and `rviz_frame` (RViz's fixed frame, where the images'
+frame_id is not `camera_optical_frame`). Outputs are renamed by a `SetRemap` around the launch file. QoS of any topic,
+by its full name:
 `qos_overrides./camera/image_raw.subscription.reliability: reliable` (`publisher` or `subscription`; `reliability`,
 `durability`, `depth` or `history`).
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from prv2_ros.errors import ConfigError
 
 Value = bool | int | float | str
+
+
+_UNQUOTED: Mapping[str, bool | float] = MappingProxyType({"off": False, "nan": math.nan, "inf": math.inf})
+"""What YAML makes of words without quotes."""
+
+
+def _is_unquoted(choice: str, value: object) -> bool:
+    return choice in _UNQUOTED and type(value) is type(_UNQUOTED[choice]) and repr(value) == repr(_UNQUOTED[choice])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +74,10 @@ class Parameter:
         return "" if self.low is None else f"{self.low:g} to {self.high:g}"
 
     def check(self, value: object) -> Value:
-        """Return `value` in the parameter's type; an int is taken for a double, nothing else converts.
+        """Return `value` in the parameter's type.
+
+        An int is taken for a double, and for one of the choices what YAML makes of it where it has no quotes: `off` is
+        false there, `nan` and `inf` are numbers. Nothing else converts.
 
         Raises:
             ConfigError: wrong type, out of range, not one of the choices, or blank.
@@ -74,6 +86,8 @@ class Parameter:
         expected = type(self.default)
         if expected is float and type(value) is int:
             value = float(value)
+        if self.choices and type(value) is not str:
+            value = next((choice for choice in self.choices if _is_unquoted(choice, value)), value)
         if type(value) is not expected:
             raise ConfigError(f"parameter {self.name}: expected {self.kind}, got {value!r}")
         if isinstance(value, str):
@@ -85,6 +99,11 @@ class Parameter:
             unit = f" {self.unit}" if self.unit else ""
             raise ConfigError(f"parameter {self.name} = {value}: must lie in {self.allowed}{unit}")
         return value
+
+    @property
+    def unquoted_changes_type(self) -> bool:
+        """Whether YAML takes a choice for something that is no text."""
+        return any(choice in _UNQUOTED for choice in self.choices)
 
     def _check_text(self, value: str) -> str:
         if self.choices and value not in self.choices:

@@ -157,8 +157,9 @@ TABLE: tuple[Parameter, ...] = (
         unit="ms",
         low=0.0,
         high=60000.0,
-        description="Longest time that inference may take; 0 for no limit. Tiles are refined best first until it is "
-        "spent, and the rest keeps the coarse depth.",
+        description="Time that inference aims at; 0 for no limit. Tiles are refined best first until it is spent, and "
+        "the rest keeps the coarse depth, which is computed in any case. From arrival to publication a frame may also "
+        "wait for the one before, or for other cameras of the process.",
     ),
     Parameter(
         name="regions",

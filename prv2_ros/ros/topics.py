@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 
-def moved_along(node: Any, topic: str, base: str, place: str) -> str:
+def moved_along(node: Any, topic: str, base: str, place: str, arguments: Sequence[str] | None = None) -> str:
     """Where a topic belongs that has its place by another one's.
 
     Args:
@@ -14,14 +16,25 @@ def moved_along(node: Any, topic: str, base: str, place: str) -> str:
         base: the other topic's.
         place: where it belongs where `base` is remapped; `{}` stands for the full name of that, `{beside}` for the
             namespace around it.
+        arguments: the process's command line; `sys.argv` by default.
 
     Returns:
-        The place, in full; the topic itself where `base` is not remapped, or it has a remapping of its own.
+        The place, in full; the topic itself where `base` is not remapped, or it has a remapping of its own, be it to
+        the name that it has anyway.
 
     """
     resolve = node.resolve_topic_name
     base_moved = resolve(base) != resolve(base, only_expand=True)
-    has_own = resolve(topic) != resolve(topic, only_expand=True)
-    if not base_moved or has_own:
+    if not base_moved or _has_rule(node, topic, sys.argv if arguments is None else arguments):
         return topic
     return place.format(resolve(base), beside=resolve(base).rpartition("/")[0])
+
+
+def _has_rule(node: Any, topic: str, arguments: Sequence[str]) -> bool:
+    """Whether a topic is remapped. A rule that changes nothing is seen on the command line alone."""
+    full = node.resolve_topic_name(topic, only_expand=True)
+    if node.resolve_topic_name(topic) != full:
+        return True
+    rules = (text.partition(":=") for text in arguments)
+    # A rule may be for a node of a name: NODE:FROM:=TO.
+    return any(is_rule and rule.rpartition(":")[2] in (topic, full) for rule, is_rule, _ in rules)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from prv2_ros.errors import ConfigError, WeightsError
 from prv2_ros.files import whole_file
+from prv2_ros.network.checkpoint import fill_strictly
 from prv2_ros.network.model import DepthModel
 from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
@@ -235,7 +236,7 @@ class Trainer:
 
     def _load(self) -> None:
         state = _read(self.checkpoint, self.config.stage, self.device)
-        self.part.load_state_dict(state["part"])
+        fill_strictly(self.part, state["part"], str(self.checkpoint))
         self.optimizer.load_state_dict(state["optimizer"])
         if self.config.fp16 and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
@@ -250,7 +251,7 @@ def load_average(model: DepthModel, stage: str, folder: Path) -> None:
     path = folder / _CHECKPOINT
     if not path.exists():
         raise WeightsError(f"no checkpoint in {folder} to export")
-    trained_part(model, stage).load_state_dict(_read(path, stage, _CPU)["average"])
+    fill_strictly(trained_part(model, stage), _read(path, stage, _CPU)["average"], str(path))
 
 
 def _read(path: Path, stage: str, device: torch.device) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from prv2_ros.cli import doctor, main
+from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.network.checkpoint import save_model
 from prv2_ros.network.model import DepthModel, ModelSpec
 
@@ -62,6 +63,18 @@ def test_parameters_are_counted(model):
     network = DepthModel()
     for name, part in (("coarse", network.coarse), ("refiner", network.refiner)):
         assert f"{name} {sum(p.numel() for p in part.parameters()) / 1e6:.2f} M" in counts.text
+
+
+def test_a_published_model_is_checked_too(model, monkeypatch, tmp_path):
+    described = tmp_path / "mine.yaml"
+    described.write_text("kind: published\ncoarse: {weights: none.pth}\nrefiner: {weights: none.pth}\n")
+    found = list(doctor._guarded(lambda: doctor.check_model(str(described))))
+    assert [finding.mark for finding in found] == ["FAIL"]
+    assert "not a model description" not in found[0].text
+    monkeypatch.setattr("prv2_ros.inference.load.load_engine", lambda *_: DepthEngine.load(model, "cpu"))
+    (loaded,) = doctor.check_model(str(described))
+    assert loaded == ("ok", f"model {described}: {described}, the weights that it names fit")
+    assert next(doctor.check_inference(str(described), "cpu")).mark == "ok"
 
 
 def test_ros_that_cannot_be_imported_is_a_warning(monkeypatch):

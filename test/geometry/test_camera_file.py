@@ -18,6 +18,15 @@ def test_a_flat_table_is_an_ideal_camera(tmp_path: Path):
     assert read_camera_info(path) == CameraModel(width=640, height=480, fx=500, fy=501, cx=320, cy=240.5)
 
 
+def test_a_flat_table_may_have_a_lens(tmp_path: Path):
+    path = tmp_path / "camera.json"
+    path.write_text(json.dumps({**FLAT, "distortion_model": "plumb_bob", "D": [-0.3, 0.1, 0, 0, 0]}))
+    assert read_camera_info(path).distortion == (-0.3, 0.1, 0, 0, 0)
+    assert read_camera_info(path, rectified=True).distortion == ()
+    path.write_text(json.dumps({**FLAT, "distortion_model": "equidistant", "d": [0.1, 0, 0, 0]}))
+    assert read_camera_info(path).fisheye
+
+
 def test_region_of_interest_and_binning_are_applied(tmp_path: Path):
     path = tmp_path / "info.yaml"
     path.write_text(

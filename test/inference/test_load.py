@@ -17,8 +17,10 @@ from prv2_ros.inference import load as loading
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.load import load_engine
 from prv2_ros.inference.published import PublishedEngine
+from prv2_ros.network.checkpoint import save_model
 from prv2_ros.network.coarse_lite import CoarseLite
 from prv2_ros.network.coarse_own import CoarseLiteMaps
+from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.reference_keys import own_name
 from prv2_ros.network.refiner_published import build_published_refiner
 
@@ -146,7 +148,8 @@ def _own_coarse(folder: Path, **coarse: object) -> Path:
 
 
 def test_our_own_coarse_network_under_the_published_refiner(tmp_path: Path) -> None:
-    engine = load_engine(str(_own_coarse(tmp_path)), "cpu")
+    plain = save_model(DepthModel(ModelSpec(coarse_lens=False)), tmp_path, "plain")  # whose depth is in proportion
+    engine = load_engine(str(_own_coarse(tmp_path, weights=str(plain))), "cpu")
     image = np.random.default_rng(1).integers(0, 255, (96, 128, 3), np.uint8)
     wide, tele = (engine.infer(image, CameraModel.from_fov(128, 96, fov)) for fov in (80, 40))
     ratio = np.tan(np.radians(40)) / np.tan(np.radians(20))

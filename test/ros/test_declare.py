@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy and message packages")
+from rclpy.parameter import Parameter
 from ros_fakes import PlaneEngine, live_node, wait_until
 
 from prv2_ros.errors import ConfigError
@@ -45,6 +46,17 @@ def test_parameters_of_other_nodes_are_told_of_and_ignored(capfd: pytest.Capture
     said = capfd.readouterr().err
     assert said.count("none of this node's parameters, ignored: wheel_base, wheel_radius\n") == 1
     assert said.count(f"no publisher or subscription of this node, ignored: {', '.join(qos)}\n") == 1
+
+
+def test_words_without_quotes_on_a_command_line_and_live() -> None:
+    """As `-p compile:=off -p far_value:=inf`, where YAML sees false and a number."""
+    with live_node(PlaneEngine(), {"compile": False, "far_value": float("inf")}) as live:
+        assert (live.node._settings.compile, live.node._settings.far_value) == ("off", "inf")
+        assert live.node.set_parameters([Parameter("far_value", value=float("nan"))])[0].successful
+        assert live.node._settings.far_value == "nan"
+        refused = live.node.set_parameters([Parameter("far_value", value=3.5)])[0]
+        assert not refused.successful
+        assert "expected string, got 3.5" in refused.reason
 
 
 def test_misspelt_parameter_is_refused_at_the_start() -> None:

@@ -12,7 +12,8 @@ pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy
-from sensor_msgs.msg import CameraInfo
+from ros_fakes import wait_until
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from prv2_ros.ros import inputs
 from prv2_ros.ros.inputs import IDLE_S, Inputs
@@ -69,6 +70,43 @@ def test_camera_info_stands_beside_a_remapped_image_unless_it_is_remapped_too(
     assert stand.inputs.image_source == f" on {image} (no publishers)"
     stand.node.create_publisher(CameraInfo, info, 1)
     assert stand.inputs.info_source == f" on {info} (1 publisher)"
+
+
+def test_images_that_are_published_otherwise_are_told_of(stand: Stand) -> None:
+    stand.inputs.start("raw")
+    assert stand.inputs.image_source == " on /image_raw (no publishers)"
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    other = Node("camera", context=context)  # a process has one type to a topic
+    advice = "set image_transport to compressed"
+    jpeg = other.create_publisher(CompressedImage, "image_raw/compressed", 1)
+    found = f" on /image_raw (no publishers, but /image_raw/compressed has one: {advice})"
+    wait_until(lambda: stand.inputs.image_source == found, what=found)
+    other.destroy_publisher(jpeg)
+    other.create_publisher(CompressedImage, "image_raw", 1)
+    kind = "no publishers of this type, one of sensor_msgs/msg"
+    found = f" on /image_raw ({kind}/CompressedImage: {advice}, without /compressed in the name)"
+    wait_until(lambda: stand.inputs.image_source == found, what=found)
+    other.create_publisher(Image, "camera_info", 1)
+    found = f" on /camera_info ({kind}/Image: correct the topic)"
+    wait_until(lambda: stand.inputs.info_source == found, what=found)
+    other.destroy_node()
+    context.try_shutdown()
+
+
+@pytest.mark.parametrize(
+    ("stand", "transport", "expected"),
+    [
+        (("image_raw:=/cam/image_rect_color",), "raw", True),
+        (("image_raw:=/cam/image_rect",), "compressed", True),
+        (("image_raw:=/rectified/image_raw",), "raw", False),
+        ((), "raw", False),
+    ],
+    indirect=["stand"],
+)
+def test_names_that_say_rectified(stand: Stand, transport: str, expected: bool) -> None:
+    stand.inputs.start(transport)
+    assert stand.inputs.looks_rectified is expected
 
 
 def test_what_is_lost_on_the_way_is_told(stand: Stand) -> None:

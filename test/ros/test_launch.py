@@ -24,6 +24,10 @@ PROMISED = {
     "image",
     "camera_info",
     "params_file",
+    "image_transport",
+    "input_rectified",
+    "max_latency_ms",
+    "camera_height_m",
     "model",
     "device",
     "use_sim_time",
@@ -57,9 +61,9 @@ def test_arguments_are_the_promised_ones_and_described() -> None:
 
 
 def test_arguments_that_set_parameters_name_rows_of_their_type() -> None:
-    kinds = {"str": "string", "bool": "bool"}
+    kinds = {"str": "string", "bool": "bool", "float": "double"}
     typed = literal("PARAMETER_TYPES")
-    assert typed == {"model": "str", "device": "str", "autostart": "bool", "use_sim_time": "bool"}
+    assert set(typed) & PROMISED == set(typed)
     own = {name: kind for name, kind in typed.items() if name != "use_sim_time"}  # rclpy declares that one
     assert {name: kinds[kind] for name, kind in own.items()} == {name: BY_NAME[name].kind for name in own}
     # Empty means "as in params_file": a default here would override the YAML without a word.
@@ -73,7 +77,7 @@ def test_readme_names_every_launch_argument() -> None:
 
 def test_rviz_config_shows_topics_of_the_node() -> None:
     displays = yaml.safe_load((ROOT / "config" / "depth.rviz").read_text())["Visualization Manager"]["Displays"]
-    assert {display["Topic"]["Value"] for display in displays} == {"points", "depth/image_rect", "image_raw"}
+    assert {display["Topic"]["Value"] for display in displays} == {"points", "depth/image_rect", "rgb/image_rect_color"}
 
 
 def test_fast_dds_profile_has_room_for_a_4k_image() -> None:

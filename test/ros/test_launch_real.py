@@ -111,6 +111,13 @@ def test_wrong_cameras_are_refused(arguments: dict[str, str], text: str) -> None
 
 
 @needs_launch
+def test_a_parameter_file_that_is_not_there_is_refused() -> None:
+    """launch_ros would start the node with its defaults."""
+    with pytest.raises(ValueError, match=r"params_file:=/none/my\.yaml: no such file"):
+        started("", params_file="/none/my.yaml")
+
+
+@needs_launch
 def test_topics_and_frame_are_handed_on() -> None:
     depth, rviz = started("", image="/cam/image", camera_info="/cam/info", rviz_frame="cam_optical", use_rviz="true")
     topics = [("image_raw", "/cam/image"), ("camera_info", "/cam/info")]

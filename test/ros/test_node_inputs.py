@@ -61,6 +61,26 @@ def test_compressed_topic_follows_a_remapped_image_topic(topic: str) -> None:
         wait_until(answered, what="depth")
 
 
+@pytest.mark.parametrize("settings", [{}, {"input_rectified": True}, {"rectify": False}])
+def test_rectified_images_that_would_be_undistorted_again_are_told_of_once(
+    settings: dict[str, bool], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with live_node(PlaneEngine(), settings, remap=("image_raw:=/image_rect",), listen=()) as live:
+        wait_until(live.partner.infos.get_subscription_count, what="camera info subscribed")
+        for _ in range(2):
+            live.send_info(info_message(64, 48, d=(-0.2, 0.0, 0.0, 0.0, 0.0)))
+    assert capfd.readouterr().err.count("set input_rectified, or rectify to false") == (0 if settings else 1)
+
+
+def test_camera_info_of_a_remapped_depth_moves_along() -> None:
+    rules = ("depth/image_rect:=/perception/depth",)
+    with live_node(PlaneEngine(), remap=rules, listen=()) as live:
+        wait_until(lambda: live.node._state == "active", what="active node")
+        names = {name for name, _ in live.node.get_publisher_names_and_types_by_node("depth_node", "/")}
+        assert {"/perception/depth", "/perception/camera_info", "/perception/depth/compressedDepth"} <= names
+        assert "/depth/camera_info" not in names
+
+
 def test_compressed_topic_may_be_remapped_by_itself() -> None:
     rules = ("image_raw:=/cam/color/image_raw", "image_raw/compressed:=/cam/jpeg")
     with live_node(PlaneEngine(), {"image_transport": "compressed"}, remap=rules) as live:

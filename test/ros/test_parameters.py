@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from pathlib import Path
 
@@ -134,6 +135,23 @@ def test_table_is_written_between_the_markers(tmp_path: Path) -> None:
     path.write_text("no markers")
     assert parameter_readme.main(["--write", str(path)]) == 1
     assert path.read_text() == "no markers"
+
+
+@pytest.mark.parametrize(
+    ("name", "unquoted", "word"),
+    [("compile", False, "off"), ("far_value", math.nan, "nan"), ("far_value", math.inf, "inf")],
+)
+def test_words_that_yaml_takes_for_something_else_are_themselves(name: str, unquoted: object, word: str) -> None:
+    assert BY_NAME[name].check(unquoted) == word
+    assert BY_NAME[name].unquoted_changes_type
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("compile", True), ("far_value", -math.inf), ("far_value", 0), ("depth_encoding", False)]
+)
+def test_other_values_of_another_type_are_no_words(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"parameter {name}: expected string, got {value!r}"):
+        BY_NAME[name].check(value)
 
 
 def test_choices_of_precision_are_those_of_the_engine() -> None:

@@ -40,6 +40,15 @@ def test_a_topic_below_another_moves_with_it(rules: tuple[str, ...], expected: s
         assert moved_along(made, "d/raw/packed", "d/raw", "{}/packed") == expected
 
 
+@pytest.mark.parametrize("rule", ["info:=info", "depth_node:info:=info", "/robot/info:=/robot/info"])
+def test_a_rule_to_the_name_that_a_topic_has_anyway_is_one(rule: str) -> None:
+    """What `camera_info:=camera_info` asks for; rclpy tells nothing of it."""
+    with node("image:=color/image") as made:
+        assert moved_along(made, "info", "image", "{beside}/info", ["depth_node", "-r", rule]) == "info"
+        others = ["depth_node", "-r", "my_info:=info", "info"]
+        assert moved_along(made, "info", "image", "{beside}/info", others) == "/robot/color/info"
+
+
 def test_a_topic_beside_another_moves_with_it() -> None:
     for rule, expected in (("image:=/image", "/info"), ("image:=/a/b/image", "/a/b/info")):
         with node(rule) as made:
