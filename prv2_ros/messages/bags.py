@@ -149,6 +149,7 @@ class Bag:
         """
         wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
         last_ns = start_ns if start_ns is not None else 0
+        stretches = 0  # of this reading: a bag that is played in a loop is read over and over
         while wanted:
             try:
                 for connection, bag_ns, data in self._reader.messages(wanted, start=start_ns, stop=stop_ns):
@@ -158,8 +159,11 @@ class Bag:
             except GeneratorExit:
                 raise
             except Exception as error:
-                self.damage.append(str(self._error(error)))
-            if len(self.damage) > _MOST_DAMAGE:
+                told = str(self._error(error))
+                if told not in self.damage:
+                    self.damage.append(told)
+            stretches += 1
+            if stretches > _MOST_DAMAGE:
                 return
             start_ns = self._readable_after(wanted, last_ns, stop_ns)
             if start_ns is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,9 @@ class Condition:
     stalled_s: float = 0.0
     """For how long there have been frames and none was done (s)."""
 
+    awaited_s: float = math.inf
+    """For how long images have been subscribed (s)."""
+
     image_source: str = ""
     """Topic of the images, and who publishes it, in words."""
 
@@ -80,7 +84,7 @@ class DiagnosticsBuilder:
     def __init__(self, node_name: str) -> None:
         self._name = f"{node_name}: depth"
         self._hardware_id = node_name
-        self._last_errors = self._last_lost = self._last_received = 0
+        self._last_errors = self._last_lost = self._last_received = self._last_failed = 0
 
     def build(self, snapshot: Snapshot, node: Condition, *, stamp: Any) -> DiagnosticArray:
         """Return a DiagnosticArray with one status, `stamp` (builtin_interfaces/Time) in its header.
@@ -115,6 +119,10 @@ class DiagnosticsBuilder:
         new_errors, self._last_errors = errors - self._last_errors, errors
         new_lost, self._last_lost = counts.lost - self._last_lost, counts.lost
         received, self._last_received = counts.received - self._last_received, counts.received
+        failed, self._last_failed = counts.inference_errors - self._last_failed, counts.inference_errors
+        if failed and not snapshot.failure:  # else it is a fault, told by itself
+            frames = f"{failed} frame{'s' * (failed != 1)}"
+            problems.append(f"inference failed for {frames} in the last {PERIOD_S:g} s: {snapshot.last_failure}")
         if new_errors:
             problems.append(f"{new_errors} bad messages in the last {PERIOD_S:g} s")
         if new_lost > _LOST_SHARE * (received + new_lost):
@@ -129,6 +137,8 @@ def _problems_of_images(snapshot: Snapshot, node: Condition) -> list[str]:
     if node.idle:
         return []
     if snapshot.input_age_s is None:
+        if node.awaited_s <= node.input_timeout_s:  # a viewer has come back, say
+            return []
         return [f"no image yet{node.image_source}"]
     if snapshot.input_age_s > node.input_timeout_s:
         return [f"no image for {snapshot.input_age_s:.1f} s{node.image_source}"]

@@ -26,10 +26,10 @@ def load_engine(settings: Settings) -> Engine:
 
 def why_slow(engine: Engine, settings: Settings) -> str:
     """Why `auto` has come to mean the CPU, as the end of a sentence; nothing where it has not."""
-    from prv2_ros.inference.device import why_no_cuda
-
     if settings.device != "auto" or str(engine.device) != "cpu":
         return ""
+    from prv2_ros.inference.device import why_no_cuda
+
     return f", as {why_no_cuda()}"
 
 

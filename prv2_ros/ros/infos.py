@@ -6,8 +6,9 @@ import threading
 from collections import deque
 from typing import Any
 
-KEPT = 8
-"""Camera infos that are remembered: as many frames may be between an info and the image it came with."""
+KEPT = 64
+"""Camera infos that are remembered, 2 s of them at 30 Hz: for so long may a frame wait while other cameras have their
+turn. One has about 1 kB."""
 
 WAIT_S = 0.05
 """How long an image's own info is waited for (s), of a camera whose infos come with its images' stamps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from prv2_ros.ros import qos
 from prv2_ros.ros.topics import moved_along
+
+_RECTIFIED = re.compile(r"(?:^|_)rect(?:ified)?(?:_|$)")  # image_rect, image_rect_color, rectified
 
 IDLE_S = 5.0
 """How long nobody must want an output before images are no longer taken in (s): a viewer that comes back soon need not
@@ -42,7 +45,7 @@ class Inputs:
         self._info: Any | None = None
         self._image: Any | None = None
         self._kind: tuple[Any, str] = (Image, "image_raw")
-        self._wanted_at = 0.0
+        self._wanted_at = self._subscribed_at = 0.0
 
     @property
     def takes_images(self) -> bool:
@@ -73,6 +76,11 @@ class Inputs:
         return False
 
     @property
+    def awaited_s(self) -> float:
+        """For how long images have been subscribed (s), 0 where they are not."""
+        return time.monotonic() - self._subscribed_at if self.takes_images else 0.0
+
+    @property
     def image_source(self) -> str:
         """The topic of the images and how many publish it, in words."""
         return self._source(self._kind[1], self._kind[0])
@@ -91,7 +99,7 @@ class Inputs:
     def looks_rectified(self) -> bool:
         """Whether the name of the images' topic says that they are rectified, as image_proc's `image_rect` does."""
         name = str(self._node.resolve_topic_name(self._kind[1])).removesuffix("/compressed")
-        return "rect" in name.rpartition("/")[2]
+        return _RECTIFIED.search(name.rpartition("/")[2]) is not None
 
     def stop(self) -> None:
         """Unsubscribe from both."""
@@ -101,6 +109,7 @@ class Inputs:
         self._image, self._info = None, None
 
     def _subscribe_images(self) -> None:
+        self._subscribed_at = time.monotonic()
         self._image = qos.subscribe(self._node, *self._kind, self._on_image, self._report, self._on_lost)
 
     def _source(self, topic: str, kind: Any) -> str:

@@ -38,10 +38,19 @@ class Intake:
         return newest is not None and not is_uncalibrated(newest)
 
     def take_info(self, message: Any, settings: Settings) -> None:
-        """Keep a camera info unless it is malformed; one with zero intrinsics means uncalibrated and is kept."""
+        """Keep a camera info unless it is malformed.
+
+        One with zero intrinsics means uncalibrated; it is kept where there is no calibrated one of its size.
+        """
         self._statistics.count("info_received")
         if is_uncalibrated(message):
             self._statistics.count("info_errors")
+            known = self._infos.newest
+            if self.is_calibrated and (known.width, known.height) == (message.width, message.height):
+                # A driver without a calibration, beside somebody who publishes it, or one that has lost it.
+                text = "camera info: K is zero, not calibrated; the last one that was is used"
+                self._reporter.warn("camera_info", text)
+                return
             self._reporter.warn("camera_info", "camera info: K is zero, the camera is not calibrated; calibrate it")
         else:
             try:

@@ -90,7 +90,11 @@ def end(nodes: Sequence[DepthNode], code: int) -> int:
     for handler in [each for each in logs.handlers if isinstance(each, RosLogs)]:
         logs.removeHandler(handler)
     for node in nodes:
-        node.destroy_node()
+        try:
+            node.destroy_node()
+        except Exception as error:  # the others are to end in order
+            print(f"error: {node.get_name()} did not end in order: {error}", file=sys.stderr)
+            code = code or 1
     if rclpy.ok():
         rclpy.shutdown()
     if not all(node.inference_ended(_PATIENCE_S) for node in nodes):

@@ -22,7 +22,7 @@ from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline, Publishers
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
-from prv2_ros.ros.topics import moved_along
+from prv2_ros.ros.topics import output_topics
 from prv2_ros.ros.worker import InferenceThread, NewestFrameWorker
 
 _DEMAND_S = 0.1
@@ -30,6 +30,16 @@ _DEMAND_S = 0.1
 
 _PATIENCE_S, _PATIENCE_AT_END_S = 30.0, 3.0
 """How long a frame under way is waited for (s): when the node is deactivated, and when the process ends."""
+
+_KINDS = {
+    "depth": Image,
+    "compressed_depth": CompressedImage,
+    "camera_info": CameraInfo,
+    "points": PointCloud2,
+    "confidence": Image,
+    "rgb": Image,
+}
+"""Types of the outputs, by the field of `Publishers`."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -64,7 +74,7 @@ class DepthNode(Node):
         self._thread = thread or InferenceThread()
         self._holds = False
         self._worker: NewestFrameWorker[Frame] | None = None
-        self._pipeline: FramePipeline | None = None
+        self._run: object | None = None
         self._state = "unconfigured"
         self._failure = ""
         self._reporter = Reporter(self.get_logger())
@@ -86,12 +96,12 @@ class DepthNode(Node):
         self._holds = True
         try:
             # In the thread that infers: what torch compiles and records may be of use to that thread alone.
-            self._engine = self._thread.call(lambda: self._engine_factory(self._settings))
+            self._engine = self._thread.call(lambda: self._engine_factory(self._settings), self.context.ok)
             self._outputs = self._create_publishers()
+            why = why_slow(self._engine, self._settings)
         except Exception as error:  # rclpy swallows it without a word
             self._release()
             return self._failed("configure", error)
-        why = why_slow(self._engine, self._settings)
         self._reporter.info(f"model {self._engine.model_name} on {self._engine.device}{why}")
         self._state, self._failure = "inactive", ""
         return super().on_configure(state)
@@ -160,7 +170,7 @@ class DepthNode(Node):
         for transition in (self.trigger_configure, self.trigger_activate):
             if transition() != SUCCESS and self.context.ok():
                 # Out of the executor's spin: a node that was to start by itself and cannot must not look alive.
-                raise ConfigError(self._failure)
+                raise ConfigError(self._failure or f"cannot start: the node is {self._state}")
 
     def _failed(self, transition: str, error: Exception) -> TransitionCallbackReturn:
         if not self.context.ok():  # told to end while the model was loading: nothing is wrong
@@ -171,18 +181,10 @@ class DepthNode(Node):
         return FAILURE
 
     def _create_publishers(self) -> Publishers:
-        depth = "depth/image_rect"
-        compressed = moved_along(self, f"{depth}/compressedDepth", depth, "{}/compressedDepth")
-        topics = {
-            "depth": (depth, Image),
-            "compressed_depth": (compressed, CompressedImage),
-            "camera_info": (moved_along(self, "depth/camera_info", depth, "{beside}/camera_info"), CameraInfo),
-            "points": ("points", PointCloud2),
-            "confidence": ("confidence", Image),
-            "rgb": ("rgb/image_rect_color", Image),
-        }
+        topics = output_topics(self, self._inputs.info_topic)
         created = {}
-        for field, (topic, kind) in topics.items():
+        for field, kind in _KINDS.items():
+            topic = topics[field]
             options = qos.publisher_options(self.resolve_topic_name(topic), self._report_qos)
             created[field] = self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options)
         return Publishers(**created)
@@ -192,16 +194,17 @@ class DepthNode(Node):
         assert self._outputs is not None
         self._intake.reset()
         self.statistics.restart()
+        token = self._run = object()  # not the pipeline, which would hold itself and its buffers
         pipeline = FramePipeline(
             self._engine,
             self._outputs,
             self.statistics,
             self._reporter,
             self.get_clock(),
-            running=lambda: self.context.ok() and self._pipeline is pipeline,
+            running=lambda: self.context.ok() and self._run is token,
             info_topic=self._inputs.info_topic,
         )
-        self._pipeline, self._worker = pipeline, NewestFrameWorker(pipeline, self._thread)
+        self._worker = NewestFrameWorker(pipeline, self._thread)
         self._inputs.start(self._settings.image_transport)
 
     def _on_info(self, message: CameraInfo) -> None:
@@ -259,6 +262,7 @@ class DepthNode(Node):
             idle=not self._inputs.takes_images,
             points_starve=self._points_starve(),
             stalled_s=0.0 if self._worker is None else self._worker.stalled_s(),
+            awaited_s=self._inputs.awaited_s,
             image_source=self._inputs.image_source,
             info_source=self._inputs.info_source,
         )
@@ -273,7 +277,7 @@ class DepthNode(Node):
         # When the process ends there is less patience: `ros2 launch` kills what takes longer than five seconds.
         if worker.stop(_PATIENCE_S if self.context.ok() else _PATIENCE_AT_END_S) is not None:
             self.statistics.count("dropped")
-        self._pipeline = None  # what is still under way may publish nothing
+        self._run = None  # what is still under way may publish nothing
         if not worker.ended:  # the first frame of a model that is compiled takes minutes
             self._reporter.warn("stop", "stopped while a frame is still being processed; it will be dropped")
 
@@ -287,7 +291,10 @@ class DepthNode(Node):
         if engine is not None:
             device = engine.device
             del engine
-            release_memory(device)
+            try:
+                release_memory(device)
+            except RuntimeError as error:  # a device that is broken must not keep the node from its end
+                self._reporter.warn("release", f"memory of {device} was not given back: {error}")
         if self._holds:
             self._holds = False
             self._thread.let_go()

@@ -31,10 +31,10 @@ class Reporter:
             self._logger.debug("".join(traceback.format_exception(type(error), error, error.__traceback__)))
 
     def warn_once(self, kind: str, text: str) -> None:
-        """Log a warning the first time, and again only after `forget`."""
+        """Log a warning the first time, and again only after `forget`, under the same limit as `warn`."""
         if kind not in self._said:
             self._said.add(kind)
-            self._logger.warning(text)
+            self.warn(f"once {kind}", text)
 
     def forget(self, kind: str) -> None:
         """Let `warn_once` say this kind again."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
-WINDOW = 512
-"""Latest samples that rate and percentiles are taken from."""
+WINDOW, SPAN_S = 512, 60.0
+"""Latest samples that rate and percentiles are taken from, and their age at most (s)."""
 
 RATE_SPAN_S = 5.0
 """Time over which the output rate is averaged."""
 
 
-HEIGHTS, FEWEST_HEIGHTS, HEIGHT_SPAN_S = 11, 5, 60.0
-"""Latest looks at the ground of which the median counts, at least so many, and their age at most (s)."""
+HEIGHTS, FEWEST_HEIGHTS = 11, 5
+"""Latest looks at the ground of which the median counts, and at least so many; no older than `SPAN_S` either."""
 
 
 @dataclass
@@ -62,6 +62,8 @@ class Snapshot:
     """How high the camera stands by the depth of the ground (m); None without enough looks at it."""
     failure: str
     """Why inference failed; empty where the latest frame that was inferred came out."""
+    last_failure: str = ""
+    """Why inference failed the last time that it did."""
 
 
 class Statistics:
@@ -71,14 +73,14 @@ class Statistics:
         self._clock = clock
         self._lock = threading.Lock()
         self._counts = Counts()
-        self._latency_ms: deque[float] = deque(maxlen=WINDOW)
-        self._stamp_age_ms: deque[float] = deque(maxlen=WINDOW)
-        self._inference_ms: deque[float] = deque(maxlen=WINDOW)
+        self._latency_ms = _Recent(WINDOW)
+        self._stamp_age_ms = _Recent(WINDOW)
+        self._inference_ms = _Recent(WINDOW)
         self._published_at: deque[float] = deque(maxlen=WINDOW)
-        self._refined: deque[float] = deque(maxlen=WINDOW)
-        self._heights_m: deque[tuple[float, float]] = deque(maxlen=HEIGHTS)
+        self._refined = _Recent(WINDOW)
+        self._heights_m = _Recent(HEIGHTS)
         self._last_input: float | None = None
-        self._failure = ""
+        self._failure = self._last_failure = ""
 
     def restart(self) -> None:
         """Forget timings, and what went wrong, of before; the counts go on."""
@@ -92,7 +94,7 @@ class Statistics:
                 self._heights_m,
             ):
                 samples.clear()
-            self._last_input, self._failure = None, ""
+            self._last_input, self._failure, self._last_failure = None, "", ""
 
     def forget_input(self) -> None:
         """No image is awaited since before: images are taken in anew."""
@@ -116,7 +118,7 @@ class Statistics:
         with self._lock:
             self._counts.errors += 1
             self._counts.inference_errors += 1
-            self._failure = reason
+            self._failure = self._last_failure = reason
 
     def image_published(
         self, arrival: float, inference_ms: float, stamp_age_ms: float | None, refined_share: float = 1.0
@@ -134,17 +136,19 @@ class Statistics:
         with self._lock:
             self._counts.published += 1
             self._published_at.append(now)
-            self._latency_ms.append((now - arrival) * 1e3)
-            self._inference_ms.append(inference_ms)
-            self._refined.append(refined_share)
+            self._latency_ms.add(now, (now - arrival) * 1e3)
+            self._inference_ms.add(now, inference_ms)
+            self._refined.add(now, refined_share)
             self._failure = ""
-            if stamp_age_ms is not None:
-                self._stamp_age_ms.append(stamp_age_ms)
+            if stamp_age_ms is None:
+                self._stamp_age_ms.clear()  # of before the clocks went apart
+            else:
+                self._stamp_age_ms.add(now, stamp_age_ms)
 
     def height_seen(self, height_m: float) -> None:
         """Take how high the camera stands by one depth image (m)."""
         with self._lock:
-            self._heights_m.append((self._clock(), height_m))
+            self._heights_m.add(self._clock(), height_m)
 
     def snapshot(self) -> Snapshot:
         """Return a consistent copy of everything."""
@@ -153,22 +157,40 @@ class Statistics:
             recent = [t for t in self._published_at if now - t <= RATE_SPAN_S]
             # Over the time in which these frames came, not over the whole span: right from the first seconds on.
             rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else len(recent) / RATE_SPAN_S
-            heights_m = deque(height_m for seen, height_m in self._heights_m if now - seen <= HEIGHT_SPAN_S)
+            latency_ms, heights_m = self._latency_ms.at(now), self._heights_m.at(now)
             return Snapshot(
                 counts=Counts(**{f.name: getattr(self._counts, f.name) for f in fields(Counts)}),
                 rate_hz=rate,
-                latency_p50_ms=percentile(self._latency_ms, 50),
-                latency_p95_ms=percentile(self._latency_ms, 95),
-                stamp_age_p50_ms=percentile(self._stamp_age_ms, 50),
-                inference_p50_ms=percentile(self._inference_ms, 50),
+                latency_p50_ms=percentile(latency_ms, 50),
+                latency_p95_ms=percentile(latency_ms, 95),
+                stamp_age_p50_ms=percentile(self._stamp_age_ms.at(now), 50),
+                inference_p50_ms=percentile(self._inference_ms.at(now), 50),
                 input_age_s=None if self._last_input is None else now - self._last_input,
-                refined_p50=percentile(self._refined, 50),
+                refined_p50=percentile(self._refined.at(now), 50),
                 height_p50_m=percentile(heights_m, 50) if len(heights_m) >= FEWEST_HEIGHTS else None,
                 failure=self._failure,
+                last_failure=self._last_failure,
             )
 
 
-def percentile(samples: deque[float], percent: int) -> float | None:
+class _Recent:
+    """The latest samples with their times."""
+
+    def __init__(self, most: int) -> None:
+        self._samples: deque[tuple[float, float]] = deque(maxlen=most)
+
+    def add(self, now: float, value: float) -> None:
+        self._samples.append((now, value))
+
+    def clear(self) -> None:
+        self._samples.clear()
+
+    def at(self, now: float) -> list[float]:
+        """Values of the last `SPAN_S`."""
+        return [value for seen, value in self._samples if now - seen <= SPAN_S]
+
+
+def percentile(samples: Sequence[float], percent: int) -> float | None:
     """Return the nearest-rank percentile, None without samples."""
     if not samples:
         return None

@@ -30,6 +30,27 @@ def moved_along(node: Any, topic: str, base: str, place: str, arguments: Sequenc
     return place.format(resolve(base), beside=resolve(base).rpartition("/")[0])
 
 
+def output_topics(node: Any, input_info: str) -> dict[str, str]:
+    """Topics of the outputs, by the field of `Publishers`; what goes with the depth moves along with it.
+
+    Args:
+        node: rclpy Node.
+        input_info: full name of the topic that the camera's own info comes from, which the depth's must not get into,
+            be the depth remapped to a place beside the images.
+
+    """
+    depth = "depth/image_rect"
+    info = moved_along(node, "depth/camera_info", depth, "{beside}/camera_info")
+    return {
+        "depth": depth,
+        "compressed_depth": moved_along(node, f"{depth}/compressedDepth", depth, "{}/compressedDepth"),
+        "camera_info": "depth/camera_info" if node.resolve_topic_name(info) == input_info else info,
+        "points": "points",
+        "confidence": "confidence",
+        "rgb": "rgb/image_rect_color",
+    }
+
+
 def _has_rule(node: Any, topic: str, arguments: Sequence[str]) -> bool:
     """Whether a topic is remapped. A rule that changes nothing is seen on the command line alone."""
     full = node.resolve_topic_name(topic, only_expand=True)

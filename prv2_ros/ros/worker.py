@@ -8,6 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from prv2_ros.errors import DeviceError
+
+PATIENCE_S = 120.0
+"""How long the item of another worker may take before a call gives up (s)."""
+
+_SLICE_S = 0.2  # between looks at whether a call is still wanted
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -56,8 +63,17 @@ class InferenceThread:
         thread.join(timeout_s)
         return not thread.is_alive()
 
-    def call(self, function: Callable[[], Answer]) -> Answer:
-        """Run a function in the thread when its turn comes, and return or raise what it does."""
+    def call(self, function: Callable[[], Answer], running: Callable[[], bool] = lambda: True) -> Answer:
+        """Run a function in the thread when its turn comes, and return or raise what it does.
+
+        Args:
+            function: what to run.
+            running: whether its answer is still wanted; looked at now and then while it takes its time.
+
+        Raises:
+            DeviceError: the answer is not wanted any more, or the thread has done nothing else for `PATIENCE_S`.
+
+        """
         answers: list[Answer] = []
         errors: list[BaseException] = []
 
@@ -70,11 +86,18 @@ class InferenceThread:
         worker = NewestFrameWorker(process, self)
         worker.submit(function)
         with self.changed:
-            self.changed.wait_for(lambda: not worker.pending())
-        worker.stop()
+            while worker.pending() and running() and (worker.is_busy or worker.stalled_s() < PATIENCE_S):
+                self.changed.wait(_SLICE_S)
+        worker.stop(0.0)
         if errors:
-            raise errors[0]
-        return answers[0]
+            raise errors.pop()  # kept here, the error would hold this frame, and so itself and all that it has seen
+        if answers:
+            return answers[0]
+        if running():
+            raise DeviceError(
+                f"the inference thread has been busy for {PATIENCE_S:g} s with a frame: restart the process"
+            )
+        raise DeviceError("told to end meanwhile")
 
     def _start(self) -> None:
         if not self._running:
@@ -139,6 +162,12 @@ class NewestFrameWorker(Generic[Item]):
         """Return how many items are waiting or being processed (0 to 2)."""
         with self._changed:
             return int(self._busy is not None) + int(self._waiting is not None)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while an item of this worker is being processed."""
+        with self._changed:
+            return self._busy is not None
 
     def stalled_s(self) -> float:
         """Return for how long there has been an item and the thread has done none (s), 0 where there is none."""

@@ -12,6 +12,7 @@ from prv2_ros.evaluation.bag_index import index_bag, transform_between
 from prv2_ros.evaluation.cameras import find_cameras
 from prv2_ros.evaluation.config import load_config
 from prv2_ros.evaluation.streaming import stream_frames
+from prv2_ros.messages import bags
 from prv2_ros.messages.bags import Bag, missing_messages
 from prv2_ros.messages.images import message_to_rgb
 
@@ -139,6 +140,21 @@ def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None
     assert kept == [0, 1, 3, 4]
     assert "cannot be read: Chunk checksum mismatch" in index.problems[0]
     assert "13 of the 16 messages that the bag says it has on image, camera info and truth topics" in index.problems[1]
+
+
+def test_a_damaged_bag_may_be_read_over_and_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `prv2 replay --loop` does: what is damaged is told once, and no round has fewer messages than the first."""
+    monkeypatch.setattr(bags, "_MOST_DAMAGE", 2)
+    path = Samples(truth="lidar", frames=5, chunk_per_frame=True).write(tmp_path / "drive")
+    file = path / "drive.mcap"
+    add_checksums(file)
+    data = bytearray(file.read_bytes())
+    data[data.index(picture(2).tobytes()[:400])] ^= 1
+    file.write_bytes(data)
+    with Bag(path) as bag:
+        rounds = [sum(1 for _ in bag.messages()) for _ in range(6)]
+        assert rounds == [rounds[0]] * 6
+        assert len(bag.damage) == 1
 
 
 def test_missing_messages_are_counted_in_a_line() -> None:

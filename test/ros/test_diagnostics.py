@@ -184,11 +184,32 @@ def test_each_count_stands_under_its_own_name() -> None:
     assert [values[key] for key in names.values()] == [str(k) for k in range(1, 9)]
 
 
+def test_now_and_then_a_frame_that_fails_is_no_health() -> None:
+    """Out of memory at some frames: the next one comes out, and yet a third is lost."""
+    statistics, builder = Statistics(), DiagnosticsBuilder("/depth_node")
+    for _ in range(3):
+        for k in range(10):
+            if k in (0, 3, 6):
+                statistics.inference_failed("OutOfMemoryError: no memory")
+            else:
+                statistics.image_published(statistics.image_arrived(), 50.0, None)
+        status = told(builder, statistics)
+        assert status.level == DiagnosticStatus.WARN
+        assert status.message == "inference failed for 3 frames in the last 1 s: OutOfMemoryError: no memory"
+    assert told(builder, statistics).level == DiagnosticStatus.OK
+
+
+def test_images_are_awaited_for_a_while_before_that_is_told() -> None:
+    for awaited_s, message in ((4.9, "0.0 Hz"), (5.1, "no image yet")):
+        status = told(DiagnosticsBuilder("/depth_node"), Statistics(), awaited_s=awaited_s)
+        assert status.message == message
+
+
 def test_each_time_stands_under_its_own_name() -> None:
     now = [100.0]
     statistics = Statistics(lambda: now[0])
     for k in range(1, 101):
-        now[0] += 1.0
+        now[0] += 0.5
         statistics.image_published(now[0] - k / 1e3, inference_ms=k / 10, stamp_age_ms=10.0 * k)
     values = {pair.key: pair.value for pair in told(DiagnosticsBuilder("/depth_node"), statistics).values}
     keys = ("latency p50 (ms)", "latency p95 (ms)", "stamp age p50 (ms)", "inference p50 (ms)")

@@ -14,7 +14,7 @@ from ros_fakes import image_message, info_message
 from prv2_ros.ros.intake import Intake
 from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.reporter import Reporter
-from prv2_ros.ros.statistics import Statistics
+from prv2_ros.ros.statistics import Statistics, Throttle
 
 IMAGE = image_message(np.zeros((4, 4, 3), np.uint8))
 
@@ -25,7 +25,7 @@ class Camera:
     def __init__(self) -> None:
         self.now = 100.0
         self.statistics = Statistics(clock=lambda: self.now)
-        self.reporter = Reporter(logging.getLogger("test"))
+        self.reporter = Reporter(logging.getLogger("test"), Throttle(1.0, lambda: self.now))
         self.intake = Intake(self.statistics, self.reporter)
 
     def passes(self, *, wanted: bool = True, **parameters: Any) -> bool:
@@ -129,9 +129,29 @@ def test_only_a_usable_info_counts_and_a_zero_k_is_no_calibration(caplog: pytest
     assert frame is not None
     assert frame.infos.newest.k[0] == 50.0, "the malformed one was not kept"
     camera.intake.take_info(info_message(4, 4, f_px=0.0), resolve({}))
+    assert camera.intake.is_calibrated, "of the same size: a driver beside somebody who publishes the calibration"
+    camera.intake.take_info(info_message(8, 8, f_px=0.0), resolve({}))
     assert not camera.intake.is_calibrated
     counts = camera.statistics.snapshot().counts
-    assert (counts.info_received, counts.info_errors) == (3, 2)
+    assert (counts.info_received, counts.info_errors) == (4, 3)
+
+
+def test_a_driver_without_calibration_beside_one_who_publishes_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Both on one topic, the driver's with the images' stamps: the calibration counts, and the log stays short."""
+    camera = Camera()
+    camera.intake.take_info(info_message(4, 4), resolve({}))
+    for sec in range(100):
+        driver = info_message(4, 4, f_px=0.0)
+        driver.header.stamp.sec = sec
+        camera.intake.take_info(driver, resolve({}))
+        image = image_message(np.zeros((4, 4, 3), np.uint8), sec=sec)
+        frame = camera.intake.take_image(image, resolve({}), lambda: True)
+        assert frame is not None
+        info = frame.info or frame.infos.of(image.header.stamp)
+        assert info.k[0] == 50.0
+        camera.intake.take_info(info_message(4, 4), resolve({}))
+        camera.reporter.warn_once("assumed_fov", "scale is assumed")
+    assert len(caplog.records) < 10
 
 
 def test_what_the_raw_lens_is_does_not_matter_to_images_that_are_rectified() -> None:
@@ -150,5 +170,6 @@ def test_a_calibration_that_is_lost_again_is_warned_of_again(caplog: pytest.LogC
         for _ in range(2):
             camera.reporter.warn_once("assumed_fov", "scale is assumed")
         camera.intake.take_info(info, resolve({}))
+    camera.now += 1.0
     camera.reporter.warn_once("assumed_fov", "scale is assumed")
     assert [r.message for r in caplog.records].count("scale is assumed") == 2

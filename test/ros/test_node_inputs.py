@@ -72,13 +72,20 @@ def test_rectified_images_that_would_be_undistorted_again_are_told_of_once(
     assert capfd.readouterr().err.count("set input_rectified, or rectify to false") == (0 if settings else 1)
 
 
-def test_camera_info_of_a_remapped_depth_moves_along() -> None:
-    rules = ("depth/image_rect:=/perception/depth",)
-    with live_node(PlaneEngine(), remap=rules, listen=()) as live:
+@pytest.mark.parametrize(
+    ("depth", "info"),
+    [
+        ("/perception/depth", "/perception/camera_info"),
+        ("/depth_image", "/depth/camera_info"),  # beside the camera's own info, which must stay its own
+    ],
+)
+def test_camera_info_of_a_remapped_depth_moves_along(depth: str, info: str) -> None:
+    with live_node(PlaneEngine(), remap=(f"depth/image_rect:={depth}",), listen=()) as live:
         wait_until(lambda: live.node._state == "active", what="active node")
-        names = {name for name, _ in live.node.get_publisher_names_and_types_by_node("depth_node", "/")}
-        assert {"/perception/depth", "/perception/camera_info", "/perception/depth/compressedDepth"} <= names
-        assert "/depth/camera_info" not in names
+        assert live.node._outputs is not None
+        names = {output.topic_name for output in live.node._outputs.all()}
+        assert {depth, info, f"{depth}/compressedDepth"} <= names
+        assert live.node._inputs.info_topic == "/camera_info" not in names
 
 
 def test_compressed_topic_may_be_remapped_by_itself() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import time
+import weakref
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,19 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import GetState
-from ros_fakes import Live, PlaneEngine, ask_for_state, image_message, info_message, live_node, logged, wait_until
+from ros_fakes import (
+    Live,
+    PlaneEngine,
+    ask_for_state,
+    change_state,
+    image_message,
+    info_message,
+    live_node,
+    logged,
+    wait_until,
+)
 
+from prv2_ros.ros import node as node_module
 from prv2_ros.ros.diagnostics import device_memory_mib
 
 
@@ -123,6 +136,36 @@ def test_a_model_that_does_not_load_leaves_the_node_unconfigured(capfd: pytest.C
         assert not ask_for_state(live, Transition.TRANSITION_CONFIGURE)
         assert state(live) == State.PRIMARY_STATE_UNCONFIGURED
         wait_until(logged(capfd, "cannot configure: no model 'no-such-model'"), what="reason in the log")
+
+
+def test_a_stopped_run_is_let_go_at_once() -> None:
+    """Its writers hold maps and buffers of a whole picture, 150 MB of them at 4K, and collections are rare."""
+    with live_node(PlaneEngine(), listen=()) as live:
+        wait_until(lambda: live.node._state == "active", what="active node")
+        assert live.node._worker is not None
+        kept = weakref.ref(live.node._worker._process)
+        gc.disable()
+        try:
+            assert change_state(live, Transition.TRANSITION_DEACTIVATE)
+            wait_until(lambda: kept() is None, what="pipeline gone")
+        finally:
+            gc.enable()
+
+
+def test_a_device_that_is_broken_does_not_keep_the_node_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_device: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with live_node(PlaneEngine(), listen=()) as live:
+        wait_until(lambda: live.node._state == "active", what="active node")
+        monkeypatch.setattr(node_module, "release_memory", broken)
+        assert change_state(live, Transition.TRANSITION_DEACTIVATE)
+        assert change_state(live, Transition.TRANSITION_CLEANUP)
+        assert live.node._state == "unconfigured"
+        assert live.node.inference_ended(5.0), "the thread is held by nobody"
+    assert "was not given back: CUDA error: an illegal memory access" in capfd.readouterr().err
 
 
 def status(live: Live) -> Any:

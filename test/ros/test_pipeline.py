@@ -15,7 +15,7 @@ import rclpy.time
 from ros_fakes import PlaneEngine, image_message, info_message
 
 from prv2_ros.messages.compressed_depth import decompress
-from prv2_ros.ros.infos import CameraInfos
+from prv2_ros.ros.infos import KEPT, CameraInfos
 from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.pipeline import LARGEST_STAMP_AGE_S, Frame, FramePipeline, Publishers
 from prv2_ros.ros.reporter import Reporter
@@ -183,7 +183,7 @@ def test_the_info_that_was_there_when_the_image_came_is_the_frame_s() -> None:
     own.header.stamp.sec = 5
     infos.add(own)
     assert infos.own(message.header.stamp) is own
-    for sec in range(6, 30):
+    for sec in range(6, 6 + KEPT):
         newer = info_message(64, 48, f_px=50.0)
         newer.header.stamp.sec = sec
         infos.add(newer)

@@ -26,14 +26,22 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 def test_a_warning_is_said_once_until_it_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
-    log = reporter(Clock())
+    clock = Clock()
+    log = reporter(clock)
     for kind, text in (("a", "first"), ("a", "second"), ("b", "other")):
         log.warn_once(kind, text)
     log.forget("a")
+    log.warn_once("a", "too soon")
+    log.forget("a")
+    clock.now += 1.0
     log.forget("never said")
     for kind, text in (("a", "third"), ("b", "fourth")):
         log.warn_once(kind, text)
-    assert told(caplog) == [("WARNING", "first"), ("WARNING", "other"), ("WARNING", "third")]
+    assert told(caplog) == [
+        ("WARNING", "first"),
+        ("WARNING", "other"),
+        ("WARNING", "third (1 more like this since the last report)"),
+    ]
 
 
 def test_a_failure_is_an_error_whose_traceback_is_for_debugging(caplog: pytest.LogCaptureFixture) -> None:

@@ -80,13 +80,30 @@ def test_percentiles_are_each_of_their_own_times() -> None:
     clock = Clock()
     statistics = Statistics(clock)
     for k in range(1, 101):
-        clock.now += 1.0
+        clock.now += 0.5
         statistics.image_published(clock.now - k / 1e3, inference_ms=float(-k), stamp_age_ms=0.0, refined_share=k / 100)
     snapshot = statistics.snapshot()
     assert snapshot.latency_p50_ms == pytest.approx(50.0)
     assert snapshot.latency_p95_ms == pytest.approx(95.0)
     assert (snapshot.inference_p50_ms, snapshot.refined_p50) == (-51.0, 0.5)
     assert snapshot.stamp_age_p50_ms == 0.0, "an age of 0 is one"
+
+
+def test_times_of_long_ago_are_left_out() -> None:
+    clock = Clock()
+    statistics = Statistics(clock)
+    for _ in range(300):
+        statistics.image_published(clock.now - 2.0, inference_ms=2000.0, stamp_age_ms=2000.0)
+    clock.now += 7200.0
+    for _ in range(10):
+        clock.now += 0.1
+        statistics.image_published(clock.now - 0.05, inference_ms=50.0, stamp_age_ms=60.0)
+    snapshot = statistics.snapshot()
+    assert snapshot.latency_p95_ms == pytest.approx(50.0)
+    assert (snapshot.inference_p50_ms, snapshot.stamp_age_p50_ms) == (50.0, 60.0)
+    clock.now += 0.1
+    statistics.image_published(clock.now, inference_ms=50.0, stamp_age_ms=None)
+    assert statistics.snapshot().stamp_age_p50_ms is None, "the clocks have gone apart: no age of before is true"
 
 
 def test_one_frame_alone_has_a_rate_and_a_restart_forgets_it() -> None:
