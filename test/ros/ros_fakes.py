@@ -189,6 +189,7 @@ _TRIGGERS = {
     Transition.TRANSITION_CONFIGURE: "trigger_configure",
     Transition.TRANSITION_ACTIVATE: "trigger_activate",
     Transition.TRANSITION_DEACTIVATE: "trigger_deactivate",
+    Transition.TRANSITION_CLEANUP: "trigger_cleanup",
 }
 
 
