@@ -135,12 +135,13 @@ def _take(index: BagIndex, places: dict[object, int], bag: Bag, raw: RawMessage,
 def _take_transforms(index: BagIndex, message: Any) -> None:
     for stamped in message.transforms:
         t, q = stamped.transform.translation, stamped.transform.rotation
-        key = (_frame(stamped.header.frame_id), _frame(stamped.child_frame_id))
+        key = (frame_name(stamped.header.frame_id), frame_name(stamped.child_frame_id))
         index.transforms[key] = rigid_transform((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
 
 
-def _frame(name: str) -> str:
-    return str(name).lstrip("/")  # ROS 1 wrote a slash before frames
+def frame_name(name: str) -> str:
+    """Name of a frame as `BagIndex.transforms` has it: ROS 1 wrote a slash before it."""
+    return str(name).lstrip("/")
 
 
 def _count_missing(index: BagIndex, wanted: list[str], damaged: int) -> None:
@@ -157,10 +158,10 @@ def transform_between(
     """`T_target_source` along a chain of transforms, either way each; None where no chain leads there."""
     edges: dict[str, list[tuple[str, NDArray[np.float64]]]] = {}
     for (parent, child), t_parent_child in transforms.items():
-        edges.setdefault(_frame(parent), []).append((_frame(child), t_parent_child))
+        edges.setdefault(frame_name(parent), []).append((frame_name(child), t_parent_child))
         inverse = np.asarray(np.linalg.inv(t_parent_child), np.float64)
-        edges.setdefault(_frame(child), []).append((_frame(parent), inverse))
-    start, end = _frame(target), _frame(source)
+        edges.setdefault(frame_name(child), []).append((frame_name(parent), inverse))
+    start, end = frame_name(target), frame_name(source)
     reached = {start: np.eye(4)}
     waiting = [start]
     while waiting:  # breadth first: the shortest chain is taken

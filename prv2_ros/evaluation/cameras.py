@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import ConfigError, InputError
-from prv2_ros.evaluation.bag_index import COMPRESSED, IMAGE, INFO, BagIndex, transform_between
-from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig
+from prv2_ros.evaluation.bag_index import COMPRESSED, IMAGE, INFO, BagIndex, frame_name, transform_between
+from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig, camera_name
 from prv2_ros.evaluation.pairing import PlannedFrame, pair_stamps
 from prv2_ros.evaluation.records import SkippedFrame
 from prv2_ros.evaluation.truth_topics import (
     NO_DEPTH_WORDS,
-    camera_name,
     find_topic,
     find_truth,
     has_word,
+    says_rectified,
     topics_told,
 )
 from prv2_ros.geometry.projection import rigid_transform
@@ -64,7 +64,7 @@ def find_cameras(bag: str, index: BagIndex, config: EvaluationConfig) -> tuple[l
     skipped: list[SkippedFrame] = []
     plans: list[CameraPlan] = []
     for wanted in config.cameras or _by_convention(index):
-        name = wanted.name or camera_name(wanted.image)
+        name = wanted.report_name
         try:
             plan, left_out = _plan(bag, name, wanted, index, config)
         except (InputError, ConfigError) as error:
@@ -114,13 +114,16 @@ def _plan(
     truth_frame = wanted.truth_frame or truth.frame_id
     camera_frame = image.frame_id or index.topics[info_topic].frame_id
     t_camera_truth = _extrinsics(index, config, kind, truth.topic.name, camera_frame, truth_frame)
+    input_rectified = says_rectified(wanted.image) if wanted.input_rectified is None else wanted.input_rectified
+    if input_rectified and kind == "depth" and not wanted.truth:
+        _check_rectified(index, truth.topic.name, info_topic)
     plan = CameraPlan(
         name=name,
         image_topic=wanted.image,
         info_topic=info_topic,
         truth_topic=truth.topic.name,
         truth_kind=kind,
-        input_rectified=_says_rectified(wanted.image) if wanted.input_rectified is None else wanted.input_rectified,
+        input_rectified=input_rectified,
         t_camera_truth=t_camera_truth,
         infos=index.infos,
         frames=[],
@@ -139,8 +142,23 @@ def _plan(
     return replace(plan, frames=frames), skipped
 
 
-def _says_rectified(image_topic: str) -> bool:
-    return "rect" in image_topic.removesuffix("/compressed").rsplit("/", 1)[-1]
+def _check_rectified(index: BagIndex, topic: str, info_topic: str) -> None:
+    """Refuse depth that was found for a rectified image and belongs to the raw one, as its name tells.
+
+    For a raw image `truth_depth` tells by the view; that of a rectified image no longer knows the lens.
+    """
+    infos = [index.infos[place] for place in {place for _, place in index.info_of[info_topic]}]
+    if not says_rectified(topic) and any(_moves_pixels(info) for info in infos):
+        raise InputError(
+            f"truth {topic} is not rectified and the image of a distorted camera is: record rectified truth (a topic "
+            "with `rect` in its name) or, where this one is, set truth under cameras in the configuration to it"
+        )
+
+
+def _moves_pixels(info: Any) -> bool:
+    """Whether rectification undoes a lens (D) or a turn (R; left at zero it is none)."""
+    turn = np.reshape(info.r, (3, 3))
+    return any(info.d) or bool(turn.any() and not np.allclose(turn, np.eye(3), atol=1e-9))
 
 
 def _extrinsics(
@@ -153,8 +171,10 @@ def _extrinsics(
         )
     transforms = dict(index.transforms)
     for extrinsic in config.extrinsics:
-        transforms[extrinsic.parent, extrinsic.child] = rigid_transform(extrinsic.xyz_m, extrinsic.quaternion_xyzw)
-    if camera_frame.lstrip("/") == truth_frame.lstrip("/"):
+        parent, child = frame_name(extrinsic.parent), frame_name(extrinsic.child)
+        transforms.pop((child, parent), None)  # else the bag's own would still lead there, the other way round
+        transforms[parent, child] = rigid_transform(extrinsic.xyz_m, extrinsic.quaternion_xyzw)
+    if frame_name(camera_frame) == frame_name(truth_frame):
         return np.eye(4)
     if kind != "lidar":
         raise InputError(

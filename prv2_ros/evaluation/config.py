@@ -18,6 +18,14 @@ from prv2_ros.evaluation.records import TRUTH_KINDS
 _T = TypeVar("_T")
 
 
+def camera_name(image_topic: str) -> str:
+    """`/front/image_raw/compressed` -> `/front`."""
+    parts = image_topic.rstrip("/").split("/")
+    if parts[-1] == "compressed":
+        parts = parts[:-1]
+    return "/".join(parts[:-1]) or "/"
+
+
 @dataclass(frozen=True, kw_only=True)
 class CameraTopics:
     """One camera whose topics are named instead of found; what is left out is found."""
@@ -39,6 +47,11 @@ class CameraTopics:
 
     input_rectified: bool | None = None
     """Whether the image is rectified already, so that P describes it; None: where its name has `rect`."""
+
+    @property
+    def report_name(self) -> str:
+        """`name`, or what stands in for it."""
+        return self.name or camera_name(self.image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +99,10 @@ class TruthConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Extrinsic:
-    """A transform that the bag lacks, or that replaces the one in /tf_static: `child` as seen from `parent`."""
+    """A transform that the bag lacks, or that replaces the one in /tf_static: `child` as seen from `parent`.
+
+    It replaces one that leads the other way round, too.
+    """
 
     parent: str
     child: str
@@ -133,7 +149,7 @@ class EvaluationConfig:
     truth: TruthConfig = dataclasses.field(default_factory=TruthConfig)
 
     extrinsics: tuple[Extrinsic, ...] = ()
-    """Transforms beside those of /tf_static."""
+    """Transforms beside those of /tf_static, or in the place of those between the same two frames."""
 
     stamps: str = "header"
     """`header`: messages belong together by the stamps in their headers; `bag`: by when they were recorded."""
@@ -154,6 +170,7 @@ class EvaluationConfig:
         names = [camera.image for camera in self.cameras]
         if len(set(names)) != len(names):
             raise ConfigError(f"cameras: image topics {names}: each may stand once")
+        _check_names(self.cameras)
         if self.threads == 0:
             object.__setattr__(self, "threads", min(4, len(os.sched_getaffinity(0))))
 
@@ -161,6 +178,19 @@ class EvaluationConfig:
         """Return plain JSON values, defaults filled in; a `max_depth_m` without limit, which JSON lacks, is None."""
         values: dict[str, Any] = dataclasses.asdict(self)
         return values | {"max_depth_m": self.max_depth_m if math.isfinite(self.max_depth_m) else None}
+
+
+def _check_names(cameras: tuple[CameraTopics, ...]) -> None:
+    """Refuse cameras that the report and the output bag could not tell apart."""
+    taken: dict[str, str] = {}
+    for camera in cameras:
+        name = camera.report_name.rstrip("/")  # as the topics of the output bag begin
+        if name in taken:
+            raise ConfigError(
+                f"cameras: {taken[name]} and {camera.image} would both be named {camera.report_name}: give each a "
+                "`name` of its own"
+            )
+        taken[name] = camera.image
 
 
 def load_config(path: Path | None, **overrides: Any) -> EvaluationConfig:

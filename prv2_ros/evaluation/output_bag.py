@@ -2,7 +2,8 @@
 
 For a camera X: `X/prv2/depth/image_rect` (32FC1, m), `X/prv2/depth/camera_info`, `X/prv2/points` (organised, coloured)
 and, where the model gives it, `X/prv2/confidence` (32FC1, 0 to 1). Header stamps and frames are those of the image,
-and so is the time of recording. Only the first model's predictions are written.
+and so is the time of recording. Only the first model's predictions are written. What a bag has under these names, as
+one that was written here before, they replace.
 """
 
 from __future__ import annotations
@@ -75,18 +76,27 @@ def _write(jobs: Sequence[Job], target: Path) -> None:
         writer = Writer(target, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         with writer:
+            ours = {_topic(job, name) for job in jobs for name in _TYPES}
             copied = {
                 (c.topic, c.msgtype): writer.add_connection(
                     c.topic, c.msgtype, typestore=bag.typestore, offered_qos_profiles=c.ext.offered_qos_profiles
                 )
                 for c in _unique(bag.connections)
+                if c.topic not in ours
             }
             cameras = {job.plan.image_topic: _CameraWriter(writer, job) for job in jobs}
-            total = sum(topic.count for topic in bag.topics().values())
-            for raw in tqdm(bag.messages(), total=total, desc=f"writing {target.name}", unit="message", disable=None):
+            kept = {name: topic.count for name, topic in bag.topics().items() if name not in ours}
+            messages = bag.messages(list(kept))
+            told: dict[str, Any] = {"desc": f"writing {target.name}", "unit": "message", "disable": None}
+            for raw in tqdm(messages, total=sum(kept.values()), **told):
                 writer.write(copied[raw.topic, raw.msgtype], raw.bag_ns, raw.data)
                 if raw.topic in cameras:
                     cameras[raw.topic].write(bag, raw)
+
+
+def _topic(job: Job, name: str) -> str:
+    """Topic of one of `_TYPES` for a job's camera."""
+    return f"{job.plan.name.rstrip('/')}/prv2/{name}"
 
 
 def _unique(connections: Sequence[Any]) -> Iterator[Any]:
@@ -131,7 +141,7 @@ class _CameraWriter:
             self._put("confidence", bag_ns, self._image(header, prediction.confidence))
 
     def _put(self, topic: str, bag_ns: int, message: Any) -> None:
-        name = f"{self._job.plan.name.rstrip('/')}/prv2/{topic}"
+        name = _topic(self._job, topic)
         if name not in self._connections:
             self._connections[name] = self._writer.add_connection(name, _TYPES[topic], typestore=self._store)
         self._writer.write(self._connections[name], bag_ns, self._store.serialize_cdr(message, _TYPES[topic]))

@@ -1,11 +1,11 @@
 """Predictions on disk, each under a fingerprint of all that decides it, so that no frame is inferred twice.
 
 The fingerprint of a frame is a SHA-256 over the model (description, weights, device, precision, number of threads,
-largest depth, versions of torch, numpy and OpenCV, and the sources that a prediction runs through) and over the bytes
-of the image message, its camera info and the way it is rectified. The bag's name, place and time do not enter: a copied
-or renamed bag finds its predictions again, an altered one does not. Depth is kept as it is (float32), confidence in
-half precision (its steps of 0.0005 are far finer than any calibration of it); scoring always reads what was stored, so
-the first run and the next see the same numbers.
+largest depth, versions of the packages that it runs through, and this package's own sources) and over the bytes of the
+image message, its camera info and the way it is rectified. The bag's name, place and time do not enter: a copied or
+renamed bag finds its predictions again, an altered one does not. Depth is kept as it is (float32), confidence in half
+precision (its steps of 0.0005 are far finer than any calibration of it); scoring always reads what was stored, so the
+first run and the next see the same numbers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,14 @@ from prv2_ros.errors import WeightsError
 from prv2_ros.evaluation.config import EvaluationConfig
 from prv2_ros.files import whole_file
 
-_SOURCES = ("geometry", "messages", "network", "inference", "types.py", "evaluation/temporal.py")
+_SOURCES = ("geometry", "messages", "network", "inference", "types.py", "jpeg.py", "evaluation/temporal.py")
 """Folders and files of this package that decide what a `Prediction` holds."""
+
+_FILES = ("weights", "projection")
+"""Keys of a description that name files."""
+
+_NETWORKS = ("timm", "transformers")
+"""Packages that networks are built of; a published model alone needs transformers."""
 
 _BLOCK = 1 << 20
 
@@ -59,7 +66,7 @@ class ModelIdentity:
 
     name: str
     sha256: str
-    """Over the description and every local file of weights that it names."""
+    """Over the description and every local file that it names."""
 
     device: str
     precision: str
@@ -90,7 +97,7 @@ def identify_model(name: str, config: EvaluationConfig) -> ModelIdentity:
 
     path = description_path(name)
     digest = hashlib.sha256()
-    for file in (path, *_weights(path)):
+    for file in (path, *_named_files(path)):
         _add_file(digest, file)
     device = choose_device(config.device)
     precision = str(choose_precision(config.precision, device)).removeprefix("torch.")
@@ -111,15 +118,20 @@ def identify_model(name: str, config: EvaluationConfig) -> ModelIdentity:
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Versions of what the figures depend on."""
+    """Versions of what the figures depend on; what is not installed is left out."""
     import cv2
     import torch
 
+    networks: dict[str, str] = {}
+    for name in _NETWORKS:
+        with suppress(metadata.PackageNotFoundError):
+            networks[name] = metadata.version(name)
     return {
         "prv2_ros": prv2_ros.__version__,
         "code": code_hash()[:16],
         "python": platform.python_version(),
         "torch": str(torch.__version__),
+        **networks,
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "machine": platform.machine(),
@@ -147,6 +159,10 @@ class PredictionCache:
     def path(self, model: ModelIdentity, frame: str) -> Path:
         """File of a prediction."""
         return self.folder / model.fingerprint[:24] / f"{frame}.npz"
+
+    def stored_bytes(self, model: ModelIdentity) -> int:
+        """Size on disk of all predictions of a model; what other fingerprints left in the folder is none of them."""
+        return sum(path.stat().st_size for path in self.path(model, "").parent.glob("*.npz"))
 
     def load(self, model: ModelIdentity, frame: str) -> Prediction | None:
         """Return a prediction, None where there is none or its file is damaged (zip checksums and names tell)."""
@@ -201,8 +217,8 @@ def _device_name(device: Any) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})"
 
 
-def _weights(description: Path) -> list[Path]:
-    """Local files that a description names as `weights`, at any depth; what a folder holds counts one by one.
+def _named_files(description: Path) -> list[Path]:
+    """Local files that a description names under `_FILES`, at any depth; what a folder holds counts one by one.
 
     A model named there brings its own description and weights; what is on the hub is told by its name alone.
     """
@@ -219,18 +235,17 @@ def _weights(description: Path) -> list[Path]:
         if not isinstance(part, dict):
             continue
         waiting += list(part.values())
-        if not isinstance(part.get("weights"), str):
-            continue
-        path = description.parent / Path(part["weights"]).expanduser()
-        if not path.exists():
-            with suppress(WeightsError):
-                path = model_path(part["weights"])
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.is_file())
-        elif path.is_file():
-            found.append(path)
-            if path.suffix in (".yaml", ".yml") and path != description:
-                found += _weights(path)
+        for name in (part[key] for key in _FILES if isinstance(part.get(key), str)):
+            path = description.parent / Path(name).expanduser()
+            if not path.exists():
+                with suppress(WeightsError):
+                    path = model_path(name)
+            if path.is_dir():
+                found += sorted(p for p in path.rglob("*") if p.is_file())
+            elif path.is_file():
+                found.append(path)
+                if path.suffix in (".yaml", ".yml") and path != description:
+                    found += _named_files(path)
     return found
 
 

@@ -204,15 +204,19 @@ def _bag_names(bags: Sequence[Path]) -> list[str]:
 
 
 def _check_space(jobs: Sequence[Job], options: Options) -> None:
-    """Refuse at once what would fill the disk after hours; sizes of images are known from their camera infos."""
+    """Refuse at once what would fill the disk after hours; sizes of images are known from their camera infos.
+
+    What these models have predicted of other bags counts as predicted of these: only reading the images tells.
+    """
     if options.score_only or not jobs:
         return
     needed = 0
     for job in jobs:
-        px = max(info.width * info.height for info in job.plan.infos)
-        needed += len(job.plan.frames) * len(job.models) * px * _BYTES_PER_PX
+        infos = [job.plan.infos[frame.info] for frame in job.plan.frames]
+        px = sum(info.width * info.height for info in infos)
+        needed += len(job.models) * px * _BYTES_PER_PX
     folder = jobs[0].cache
-    stored = sum(p.stat().st_size for p in folder.rglob("*.npz")) if folder.is_dir() else 0
+    stored = sum(PredictionCache(folder).stored_bytes(model) for model in jobs[0].models)
     free = shutil.disk_usage(options.output if options.cache is None else _existing(options.cache)).free
     if needed - stored > free:
         raise StorageError(

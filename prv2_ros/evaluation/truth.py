@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.cameras import CameraPlan
 from prv2_ros.evaluation.config import TruthConfig
+from prv2_ros.evaluation.truth_topics import says_rectified
 from prv2_ros.geometry.projection import depth_of_points, project_points, remove_hidden
 from prv2_ros.messages.depth_images import depth_in_metres, disparity_in_metres
 from prv2_ros.messages.point_clouds import cloud_points
@@ -44,7 +45,7 @@ def truth_depth(message: Any, plan: CameraPlan, view: View, config: TruthConfig)
             f"truth {plan.truth_topic} has {depth_m.shape[1]}x{depth_m.shape[0]} px, the image {view.width}x"
             f"{view.height} px: record truth that is registered to the image"
         )
-    is_rectified = plan.truth_kind == "disparity" or "rect" in plan.truth_topic.rsplit("/", 1)[-1]
+    is_rectified = plan.truth_kind == "disparity" or says_rectified(plan.truth_topic)
     if view.resamples and not is_rectified:
         raise InputError(
             f"truth {plan.truth_topic} is not rectified and the image of a distorted camera is: set rectify: false, or "
@@ -52,6 +53,7 @@ def truth_depth(message: Any, plan: CameraPlan, view: View, config: TruthConfig)
         )
     if is_rectified and view.camera.is_distorted:
         raise InputError(f"truth {plan.truth_topic} is rectified and the image is not: set rectify: true")
+    depth_m = view.mask_outside(depth_m)  # the picture is empty there, and so is the prediction
     depth_m[(depth_m < config.min_m) | ((depth_m > config.max_m) & np.isfinite(depth_m))] = np.nan
     if not np.isfinite(depth_m).any():
         raise InputError(f"truth {plan.truth_topic} has no pixel from {config.min_m:g} to {config.max_m:g} m")

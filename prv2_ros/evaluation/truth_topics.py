@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.evaluation.bag_index import CLOUD, COMPRESSED, DISPARITY, IMAGE, BagIndex, TopicIndex
-from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig
+from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig, camera_name
 from prv2_ros.messages.depth_images import DEPTH_ENCODINGS
 
 NO_DEPTH_WORDS = ("disparity", "mask", "label", "confidence", "compresseddepth")
@@ -31,19 +31,16 @@ _LIDAR_WORDS = ("lidar", "velodyne", "ouster", "hesai", "pandar", "livox", "rsli
 _KINDS = {IMAGE: "depth", CLOUD: "lidar", DISPARITY: "disparity"}
 
 
-def camera_name(image_topic: str) -> str:
-    """`/front/image_raw/compressed` -> `/front`."""
-    parts = image_topic.rstrip("/").split("/")
-    if parts[-1] == "compressed":
-        parts = parts[:-1]
-    return "/".join(parts[:-1]) or "/"
-
-
 def has_word(topic: str, words: Sequence[str]) -> bool:
     """Whether a part of a topic's name is one of the words, or its last part holds one between underscores."""
     last = topic.removesuffix("/compressed").rsplit("/", 1)[-1]
     found = (*topic.lower().split("/"), *last.lower().split("_"))
     return any(word in found for word in words)
+
+
+def says_rectified(topic: str) -> bool:
+    """Whether the last part of a topic's name has `rect`, as in `image_rect_color`."""
+    return "rect" in topic.removesuffix("/compressed").rsplit("/", 1)[-1]
 
 
 def find_topic(index: BagIndex, name: str, kinds: tuple[str, ...], what: str) -> TopicIndex:

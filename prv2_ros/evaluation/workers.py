@@ -33,6 +33,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, tick: Tick) -> list[JobResult | 
 
     Raises:
         Prv2Error: what would stop every other job as well: a full disk, weights or a device that cannot be used.
+        OSError: predictions that cannot be written for another reason, as without the right to.
 
     """
     if workers <= 1 or len(jobs) <= 1:
@@ -135,26 +136,49 @@ class _Pool:
         worker.process.join(10)
 
 
+class _ParentGone(Exception):
+    """Nobody listens any more, which ends a worker."""
+
+
+def _send(connection: Connection, kind: str, content: Any) -> None:
+    try:
+        connection.send((kind, content))
+    except OSError as error:
+        raise _ParentGone from error
+
+
+def _os_error(job: Job, error: OSError) -> OSError:
+    """The same error with the job's name. Made anew: not every subclass survives the way to another process."""
+    if error.errno is None:
+        return OSError(f"{job.name}: {error}")
+    return OSError(error.errno, f"{job.name}: {error.strerror}", error.filename)
+
+
 def _serve(connection: Connection) -> None:
     """Body of a worker process: take jobs until the other end closes."""
     engines = Engines()
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+    with contextlib.suppress(_ParentGone, KeyboardInterrupt):
         while True:
-            job: Job = connection.recv()
+            try:
+                job: Job = connection.recv()
+            except (EOFError, OSError):
+                return
             done = 0
 
             def tick() -> None:
                 nonlocal done
                 done += 1
-                connection.send(("frames", done))  # fails once the parent is gone, which ends the worker
+                _send(connection, "frames", done)
 
             try:
                 result = run_job(job, engines, tick)
-            except Prv2Error as error:
-                connection.send(("error", error))
-            except OSError:
+            except _ParentGone:
                 raise
+            except Prv2Error as error:
+                _send(connection, "error", error)
+            except OSError as error:
+                _send(connection, "error", _os_error(job, error))
             except Exception as error:
-                connection.send(("error", RuntimeError(f"{job.name}: {type(error).__name__}: {error}")))
+                _send(connection, "error", RuntimeError(f"{job.name}: {type(error).__name__}: {error}"))
             else:
-                connection.send(("result", result))
+                _send(connection, "result", result)

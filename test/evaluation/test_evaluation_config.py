@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from prv2_ros.errors import ConfigError
-from prv2_ros.evaluation.config import EvaluationConfig, Extrinsic, TruthConfig, load_config
+from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig, Extrinsic, TruthConfig, camera_name, load_config
 from prv2_ros.evaluation.job import load_model_engine
 from prv2_ros.evaluation.predictions import ModelIdentity
 from prv2_ros.network.paths import config_folder
@@ -53,6 +53,11 @@ extrinsics: [{parent: cam, child: lidar, xyz_m: [1, 2, 3]}]
         ("cameras: {image: /a}", "cameras: expected a list, found dict"),
         ("cameras: [{name: /a}]", "cameras: .*missing 1 required keyword-only argument: 'image'"),
         ("cameras: [{image: /a}, {image: /a}]", r"image topics \['/a', '/a'\]: each may stand once"),
+        (
+            "cameras: [{image: /a/image_raw}, {image: /a/image_rect_color}]",
+            "cameras: /a/image_raw and /a/image_rect_color would both be named /a: give each a `name` of its own",
+        ),
+        ("cameras: [{image: /a/raw}, {image: /b/raw, name: /a/}]", "/a/raw and /b/raw would both be named /a/: give"),
         ("extrinsics: [{parent: a, child: b, xyz_m: [1]}]", r"extrinsics a to b: xyz_m \[1\]: expected 3 numbers"),
         ("models: [a, a]", r"models \['a', 'a'\]: name at least one, each once"),
         ("stamps: receipt", "stamps 'receipt': expected header or bag"),
@@ -65,6 +70,15 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, line: str) 
     (tmp_path / "e.yaml").write_text(text)
     with pytest.raises(ConfigError, match=line):
         load_config(tmp_path / "e.yaml")
+
+
+def test_names_of_cameras() -> None:
+    assert camera_name("/front/image_raw/compressed") == "/front"
+    assert camera_name("/rig/front/image_raw") == "/rig/front"
+    assert camera_name("/image_raw") == "/"
+    raw, straight = "/front/image_raw", "/front/image_rect_color"
+    two = EvaluationConfig(cameras=(CameraTopics(image=raw), CameraTopics(image=straight, name="/front_rect")))
+    assert [camera.report_name for camera in two.cameras] == ["/front", "/front_rect"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from bag_samples import F_PX, FIRST_NS, LATCHED, PERIOD_NS, Samples, picture, scaled_truth, true_depth
+from bag_samples import F_PX, FIRST_NS, LATCHED, PERIOD_NS, Samples, ScaledTruth, picture, scaled_truth, true_depth
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.config import EvaluationConfig, load_config
@@ -55,6 +55,30 @@ def test_the_output_bag_is_the_input_and_the_answers_at_their_stamps(tmp_path: P
                     np.testing.assert_array_equal(packed, r << 16 | g << 8 | b)
             assert number == 2
     assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")]
+
+
+class TwiceAsFar(ScaledTruth):
+    def infer(self, *arguments: Any, **options: Any) -> Any:
+        result = super().infer(*arguments, **options)
+        return dataclasses.replace(result, depth_m=result.depth_m * 2, confidence=None)
+
+
+def test_an_output_bag_that_is_evaluated_again_gets_the_new_answers_in_place_of_the_old(tmp_path: Path) -> None:
+    path = Samples(truth="lidar", cameras=("/left", "/right")).write(tmp_path / "drive")
+    (once,) = write_output_bags(evaluated(path, tmp_path / "out"), tmp_path / "out")
+    config = load_config(None, cameras=[{"image": "/left/image_raw"}])
+    options = Options(output=tmp_path / "again", load_engine=lambda m, c: TwiceAsFar())
+    (twice,) = write_output_bags(score_bags([once], config, options).jobs, tmp_path / "again")
+    with Bag(once) as before, Bag(twice) as after:
+        # The second model gives no confidence, and the first one's would not belong to its depth.
+        assert set(before.topics()) - set(after.topics()) == {"/left/prv2/confidence"}
+        for name, topic in after.topics().items():
+            assert topic == before.topics()[name]
+        for camera, factor in (("left", 2.2), ("right", 1.1)):
+            depths = [after.message(raw) for raw in after.messages([f"/{camera}/prv2/depth/image_rect"])]
+            assert len(depths) == 3
+            for number, message in enumerate(depths):
+                np.testing.assert_allclose(depth_in_metres(message), true_depth(number) * factor, rtol=1e-6)
 
 
 def test_the_qos_of_the_input_is_kept_as_the_text_that_humble_reads(tmp_path: Path) -> None:

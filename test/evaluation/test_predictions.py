@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import math
 import shutil
 from pathlib import Path
@@ -37,6 +38,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("name", "counts"),
     [
         ("types.py", True),
+        ("jpeg.py", True),  # which pictures are refused
         ("evaluation/temporal.py", True),  # the tile consistency is stored
         ("geometry/tiles.py", True),
         ("inference/engine.py", True),
@@ -69,20 +71,43 @@ def test_threads_and_precision_decide_it(field: str, values: tuple[object, objec
     assert len({identify_model("default", config).fingerprint for config in configs}) == 2
 
 
-def test_every_file_of_weights_that_a_description_names_decides_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["timm", "transformers"])
+def test_the_packages_that_networks_are_built_of_decide_it(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = predictions.versions.__wrapped__  # as a new process finds it
+    monkeypatch.setattr(predictions, "versions", versions)
+    real = importlib.metadata.version
+
+    def fingerprint(installed: str | None) -> str:
+        def version(name: str) -> str:
+            if name != package:
+                return real(name)
+            if installed is None:
+                raise importlib.metadata.PackageNotFoundError(name)
+            return installed
+
+        monkeypatch.setattr(importlib.metadata, "version", version)
+        assert versions().get(package) == installed
+        return identify_model("default", EvaluationConfig(device="cpu")).fingerprint
+
+    assert len({fingerprint(installed) for installed in (None, "1.0", "1.1")}) == 3
+
+
+def test_every_file_that_a_description_names_decides_it(tmp_path: Path) -> None:
     config = EvaluationConfig(device="cpu")
     description = tmp_path / "model.yaml"
-    description.write_text("{kind: published, coarse: {weights: folder}, refiner: {weights: other.yaml}}")
+    description.write_text(
+        "{kind: published, coarse: {weights: folder, projection: maps.pth}, refiner: {weights: other.yaml}}"
+    )
     (tmp_path / "other.yaml").write_text("{weights: last.pth}")
     (tmp_path / "folder" / "deep").mkdir(parents=True)
     seen = set()
-    for file in ("folder/config.json", "folder/deep/model.safetensors", "last.pth"):
+    for file in ("folder/config.json", "folder/deep/model.safetensors", "last.pth", "maps.pth"):
         for content in (b"one", b"two"):
             (tmp_path / file).write_bytes(content)
             found = identify_model(str(description), config)
             seen |= {found.sha256, found.fingerprint}
     description.write_text(description.read_text() + "\n# a remark")
-    assert len(seen | {identify_model(str(description), config).sha256}) == 13
+    assert len(seen | {identify_model(str(description), config).sha256}) == 17
 
 
 def test_message_camera_and_view_decide_the_fingerprint_of_a_frame() -> None:

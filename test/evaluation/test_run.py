@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,39 @@ def test_predictions_that_would_not_fit_are_refused_before_any_is_made(
     bag = Samples().write(tmp_path / "drive")
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(StorageError, match=r"take up to 0\.0 GB and .* has 0\.0 GB free"):
+        run(bag, tmp_path / "out")
+
+
+class TwoSizes(Samples):
+    """The rear camera's info is that of the whole sensor, ten times as wide and high as its images."""
+
+    def info(self, frame_id: str, stamp: int) -> Any:
+        message = super().info(frame_id, stamp)
+        if frame_id == "rear_optical":
+            message.width, message.height = 10 * message.width, 10 * message.height
+            message.k[:8], message.p[:11] = 10 * message.k[:8], 10 * message.p[:11]
+        return message
+
+
+def test_every_camera_takes_the_space_of_its_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = TwoSizes(cameras=("/front", "/rear")).write(tmp_path / "drive")
+    needed = 6 * 3 * 96 * 64 * (1 + 100)  # the front camera at the rear one's size would take nearly twice that
+    for free, line in ((needed - 1, r"take up to 0\.0 GB"), (needed, None)):
+        usage = type("Usage", (), {"free": free})
+        monkeypatch.setattr("shutil.disk_usage", lambda path, usage=usage: usage)
+        with pytest.raises(StorageError, match=line) if line else nullcontext():
+            assert len(score_bags([bag], load_config(None), options(tmp_path / "out")).evaluation.records) == 6
+
+
+def test_predictions_of_other_models_save_no_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = Samples().write(tmp_path / "drive")
+    run(bag, tmp_path / "out")
+    (folder,) = (tmp_path / "out" / "predictions").iterdir()
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    assert run(bag, tmp_path / "out").reused == 3
+    folder.rename(folder.with_name("0" * 24))
     with pytest.raises(StorageError, match=r"take up to 0\.0 GB and .* has 0\.0 GB free"):
         run(bag, tmp_path / "out")
 

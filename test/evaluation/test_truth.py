@@ -1,4 +1,4 @@
-"""Truth of a LiDAR in a turned camera and in a picture that rectification does not fill; depth out of range."""
+"""Truth in a turned camera and in a picture that rectification does not fill; depth out of range."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pytest
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation import truth
 from prv2_ros.evaluation.config import TruthConfig
+from prv2_ros.evaluation.job import ViewOptions
+from prv2_ros.evaluation.scoring import score_frame
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.messages.view import View
 
 CAMERA = CameraModel(width=40, height=30, fx=20, fy=20, cx=20, cy=15)
 TURN = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
@@ -56,7 +59,9 @@ def image_truth(
 ) -> np.ndarray:
     """Truth of an image of depth or disparity, from 2 to 20 m."""
     monkeypatch.setattr(truth, f"{kind}_in_metres", np.copy)
-    view: Any = SimpleNamespace(camera=camera, width=40, height=30, resamples=False)
+    view: Any = SimpleNamespace(
+        camera=camera, width=40, height=30, resamples=False, mask_outside=lambda depth_m: depth_m
+    )
     plan: Any = SimpleNamespace(truth_kind=kind, truth_topic=topic)
     return truth.truth_depth(depth_m, plan, view, TruthConfig(min_m=2.0, max_m=20.0))
 
@@ -86,3 +91,34 @@ def test_points_where_the_picture_is_empty_are_no_truth(monkeypatch: pytest.Monk
     assert np.argwhere(np.isfinite(seen(points, monkeypatch, mask_outside=left_alone))).tolist() == [[15, 20]]
     with pytest.raises(InputError, match=r"none of the 1 points of /lidar \('lidar'\) falls into the image of 'front'"):
         seen(points[:1], monkeypatch, mask_outside=left_alone)
+
+
+@pytest.mark.parametrize("kind", ["depth", "disparity"])
+def test_dense_truth_where_the_picture_is_empty_is_none(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A lens of which rectification shows the whole field of view leaves the corners empty."""
+    k = np.array([[80, 0, 47.5], [0, 80, 31.5], [0, 0, 1.0]])
+    p = np.zeros((3, 4))
+    p[:, :3] = k
+    p[[0, 1], [0, 1]] *= 0.7
+    info = SimpleNamespace(
+        width=96,
+        height=64,
+        distortion_model="plumb_bob",
+        d=(-0.25, 0.05, 0.0, 0.0, 0.0),
+        k=k.ravel(),
+        r=np.eye(3).ravel(),
+        p=p.ravel(),
+        binning_x=0,
+        binning_y=0,
+        roi=SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
+    )
+    view = View(info, 96, 64, ViewOptions(input_rectified=False, rectify=True))
+    steps_m = np.where(np.arange(96) // 8 % 2, 5.0, 10.0) * np.ones((64, 1))
+    monkeypatch.setattr(truth, f"{kind}_in_metres", lambda message: message.astype(np.float32))
+    plan: Any = SimpleNamespace(truth_kind=kind, truth_topic="/front/depth/image_rect")
+    truth_m = truth.truth_depth(steps_m, plan, view, TruthConfig())
+    assert 0.5 < np.isfinite(truth_m).mean() < 0.9
+    perfect = view.mask_outside(steps_m.astype(np.float32))
+    scores = score_frame(perfect, truth_m, dense=True).scores
+    assert scores["coverage"] == 1
+    assert scores["boundary_f1"] == 1

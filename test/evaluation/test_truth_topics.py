@@ -14,7 +14,7 @@ from prv2_ros.evaluation.cameras import find_cameras
 from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig, TruthConfig, load_config
 from prv2_ros.evaluation.output_bag import write_output_bags
 from prv2_ros.evaluation.run import Options, score_bags
-from prv2_ros.evaluation.truth_topics import camera_name, find_truth
+from prv2_ros.evaluation.truth_topics import find_truth
 from prv2_ros.messages.bags import Bag, Topic
 
 SIZE = (96, 64)
@@ -43,12 +43,6 @@ def truth(*topics: TopicIndex, image: str = "/front/image_raw", named: str = "",
     config = EvaluationConfig(truth=TruthConfig(kind=kind))
     found, is_a = find_truth(index, CameraTopics(image=image, truth=named), seen, config)
     return found.topic.name, is_a
-
-
-def test_names_of_cameras() -> None:
-    assert camera_name("/front/image_raw/compressed") == "/front"
-    assert camera_name("/rig/front/image_raw") == "/rig/front"
-    assert camera_name("/image_raw") == "/"
 
 
 def test_depth_comes_before_a_lidar_and_a_lidar_before_disparity() -> None:
