@@ -22,10 +22,10 @@ from prv2_ros.evaluation.truth_topics import (
     find_topic,
     find_truth,
     has_word,
-    says_rectified,
     topics_told,
 )
 from prv2_ros.geometry.projection import rigid_transform
+from prv2_ros.messages.camera_info import says_rectified
 from prv2_ros.messages.depth_images import DEPTH_ENCODINGS
 
 _IMAGE_NAMES = (

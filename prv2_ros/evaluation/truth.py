@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.cameras import CameraPlan
 from prv2_ros.evaluation.config import TruthConfig
-from prv2_ros.evaluation.truth_topics import says_rectified
 from prv2_ros.geometry.projection import depth_of_points, project_points, remove_hidden
+from prv2_ros.messages.camera_info import says_rectified
 from prv2_ros.messages.depth_images import depth_in_metres, disparity_in_metres
 from prv2_ros.messages.point_clouds import cloud_points
 from prv2_ros.messages.view import View

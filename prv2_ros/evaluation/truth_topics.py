@@ -38,11 +38,6 @@ def has_word(topic: str, words: Sequence[str]) -> bool:
     return any(word in found for word in words)
 
 
-def says_rectified(topic: str) -> bool:
-    """Whether the last part of a topic's name has `rect`, as in `image_rect_color`."""
-    return "rect" in topic.removesuffix("/compressed").rsplit("/", 1)[-1]
-
-
 def find_topic(index: BagIndex, name: str, kinds: tuple[str, ...], what: str) -> TopicIndex:
     """Return a topic that the configuration or a convention names.
 

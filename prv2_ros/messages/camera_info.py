@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel, check_plausible
 from prv2_ros.geometry.lens import lens
+
+_RECTIFIED = re.compile(r"(?:^|_)rect(?:ified)?(?:_|$)")
 
 ASPECT_TOLERANCE = 0.01
 """Largest relative difference of aspect ratio at which a camera info is taken for a resized image."""
@@ -169,3 +172,8 @@ def fill_camera_info(message: Any, camera: CameraModel | None, width: int, heigh
     projection[:, :3] = camera.matrix
     projection[0, 3] = tx
     message.p = projection.ravel()
+
+
+def says_rectified(topic: str) -> bool:
+    """Whether a topic's name says that its images are rectified: image_rect, image_rect_color; not image_direct."""
+    return _RECTIFIED.search(topic.removesuffix("/compressed").rpartition("/")[2]) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from prv2_ros.messages.camera_info import says_rectified
 from prv2_ros.ros import qos
 from prv2_ros.ros.topics import moved_along
-
-_RECTIFIED = re.compile(r"(?:^|_)rect(?:ified)?(?:_|$)")  # image_rect, image_rect_color, rectified
 
 IDLE_S = 5.0
 """How long nobody must want an output before images are no longer taken in (s): a viewer that comes back soon need not
@@ -98,8 +96,7 @@ class Inputs:
     @property
     def looks_rectified(self) -> bool:
         """Whether the name of the images' topic says that they are rectified, as image_proc's `image_rect` does."""
-        name = str(self._node.resolve_topic_name(self._kind[1])).removesuffix("/compressed")
-        return _RECTIFIED.search(name.rpartition("/")[2]) is not None
+        return says_rectified(str(self._node.resolve_topic_name(self._kind[1])))
 
     def stop(self) -> None:
         """Unsubscribe from both."""

@@ -126,14 +126,19 @@ def test_a_bag_that_cannot_be_opened_says_why_and_the_way_out(tmp_path: Path, wh
     assert "\n" not in str(caught.value)
 
 
-def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None:
-    path = Samples(truth="lidar", frames=5, chunk_per_frame=True).write(tmp_path / "drive")
+def damaged(folder: Path) -> Path:
+    """A bag of five frames whose third is damaged."""
+    path = Samples(truth="lidar", frames=5, chunk_per_frame=True).write(folder / "drive")
     file = path / "drive.mcap"
     add_checksums(file)
     data = bytearray(file.read_bytes())
     data[data.index(picture(2).tobytes()[:400])] ^= 1
     file.write_bytes(data)
-    with Bag(path) as bag:
+    return path
+
+
+def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None:
+    with Bag(damaged(tmp_path)) as bag:
         index = index_bag(bag, "header", lambda: None)
         stamps = [stamp for stamp, _ in index.topics["/front/image_raw"].entries]
     kept = [(stamp - FIRST_NS) // PERIOD_NS for stamp in stamps]
@@ -145,13 +150,7 @@ def test_a_damaged_chunk_costs_its_own_frame_and_is_told(tmp_path: Path) -> None
 def test_a_damaged_bag_may_be_read_over_and_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `prv2 replay --loop` does: what is damaged is told once, and no round has fewer messages than the first."""
     monkeypatch.setattr(bags, "_MOST_DAMAGE", 2)
-    path = Samples(truth="lidar", frames=5, chunk_per_frame=True).write(tmp_path / "drive")
-    file = path / "drive.mcap"
-    add_checksums(file)
-    data = bytearray(file.read_bytes())
-    data[data.index(picture(2).tobytes()[:400])] ^= 1
-    file.write_bytes(data)
-    with Bag(path) as bag:
+    with Bag(damaged(tmp_path)) as bag:
         rounds = [sum(1 for _ in bag.messages()) for _ in range(6)]
         assert rounds == [rounds[0]] * 6
         assert len(bag.damage) == 1

@@ -100,6 +100,7 @@ def test_images_that_are_published_otherwise_are_told_of(stand: Stand) -> None:
         (("image_raw:=/cam/image_rect_color",), "raw", True),
         (("image_raw:=/cam/image_rect",), "compressed", True),
         (("image_raw:=/rectified/image_raw",), "raw", False),
+        (("image_raw:=/cam/image_direct",), "raw", False),
         ((), "raw", False),
     ],
     indirect=["stand"],
