@@ -6,6 +6,8 @@ The coarse network sees a whole overview to give a tile its depth: most of the w
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,10 @@ from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import STRIDE_PX, DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
+
+_READ_AHEAD = 64  # scenes in memory
+_BATCH = 16  # pictures of one size that the network sees together
+_FILES_AT_ONCE = 8
 
 _FORMAT = b"features in float16, depth and scale in float32, at a size that the network takes"
 
@@ -70,14 +76,36 @@ def write_coarse_maps(
         raise InputError(f"no tiles in {', '.join(folders)}: write them with `prv2 synth --tiles`")
     place.mkdir(parents=True, exist_ok=True)
     maps: dict[Path, Path] = {}
-    model.eval()
-    for path, tiles in tqdm(scenes.items(), desc="coarse maps", unit="scene"):
+    missing: dict[Path, list[Path]] = {}
+    for path, tiles in scenes.items():
         of_scene = {tile: place / f"{tile.stem}_{_seen(path, tile)}.npz" for tile in tiles}
-        if not all(file.exists() for file in of_scene.values()):
-            with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
-                _write(model, read_tile_scene(path), list(of_scene.values()))
         maps.update(of_scene)
+        if not all(file.exists() for file in of_scene.values()):
+            missing[path] = list(of_scene.values())
+    model.eval()
+    with (
+        ThreadPoolExecutor(_FILES_AT_ONCE) as files,
+        tqdm(desc="coarse maps", unit="scene", total=len(scenes), initial=len(scenes) - len(missing)) as bar,
+    ):
+        for start in range(0, len(missing), _READ_AHEAD):
+            paths = list(missing)[start : start + _READ_AHEAD]
+            for some in _of_one_size(list(zip(paths, files.map(read_tile_scene, paths), strict=True))):
+                with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
+                    answers = _predict(model, [scene for _, scene in some])
+                written = [file for path, _ in some for file in missing[path]]
+                list(files.map(_write, written, answers))
+                bar.update(len(some))
     return maps
+
+
+def _of_one_size(scenes: Sequence[tuple[Path, TileScene]]) -> Iterator[list[tuple[Path, TileScene]]]:
+    """Batches of scenes whose overviews have the same size."""
+    by_size: dict[tuple[int, ...], list[tuple[Path, TileScene]]] = {}
+    for path, scene in scenes:
+        by_size.setdefault(scene.overview.image.shape, []).append((path, scene))
+    for alike in by_size.values():
+        for start in range(0, len(alike), _BATCH):
+            yield alike[start : start + _BATCH]
 
 
 def _tiles(overview: Path) -> list[Path]:
@@ -102,30 +130,42 @@ def _device(model: DepthModel) -> torch.device:
     return next(model.parameters()).device
 
 
-def _write(model: DepthModel, scene: TileScene, files: list[Path]) -> None:
-    overview, native, device = scene.overview, scene.native_hw(), _device(model)
+def _predict(model: DepthModel, scenes: Sequence[TileScene]) -> list[dict[str, Any]]:
+    """Maps of the scenes' tiles one after another; the overviews have one size."""
+    device = _device(model)
+    cameras = [scene.overview.camera for scene in scenes]
+    images = torch.from_numpy(np.stack([scene.overview.image for scene in scenes]))
+    image_B3HW = images.to(device).permute(0, 3, 1, 2)  # channels last
+    fx_B, fy_B = (torch.tensor(f, dtype=torch.float32) for f in zip(*((c.fx, c.fy) for c in cameras), strict=True))
+    answers: list[dict[str, Any]] = []
     with torch.inference_mode():
-        image = torch.from_numpy(overview.image).to(device)[None].permute(0, 3, 1, 2)  # channels last
-        coarse = predict_looks(model, image, overview.camera.fx, overview.camera.fy, _network_size(model, image))
-        for tile, box, file in zip(scene.tiles, scene.boxes_xywh(), files, strict=True):
-            maps = {
-                "log_depth": (coarse.log_depth_B1hw, DEPTH_STRIDE),
-                "log_scale": (coarse.log_scale_B1hw, DEPTH_STRIDE),
-                "features": (coarse.features_BChw, FEATURE_STRIDE),
-            }
-            values: dict[str, Any] = {}
-            for name, (whole, stride) in maps.items():
-                cells = (tile.depth_m.shape[0] // stride, tile.depth_m.shape[1] // stride)
-                cut = crop_aligned(whole.float(), box, native, cells)[0].cpu().numpy()
-                # float16 has steps of 0.4% at 50 m, more than a slope rises from cell to cell.
-                values[name] = cut.astype(np.float16) if name == "features" else cut[0]
-            with whole_file(file) as written:
-                np.savez(written, **values)
+        coarse = predict_looks(model, image_B3HW, fx_B, fy_B, _network_size(model, image_B3HW))
+        maps = {
+            "log_depth": (coarse.log_depth_B1hw, DEPTH_STRIDE),
+            "log_scale": (coarse.log_scale_B1hw, DEPTH_STRIDE),
+            "features": (coarse.features_BChw, FEATURE_STRIDE),
+        }
+        for k, scene in enumerate(scenes):
+            native = scene.native_hw()
+            for tile, box in zip(scene.tiles, scene.boxes_xywh(), strict=True):
+                values: dict[str, Any] = {}
+                for name, (whole, stride) in maps.items():
+                    cells = (tile.depth_m.shape[0] // stride, tile.depth_m.shape[1] // stride)
+                    cut = crop_aligned(whole[k : k + 1].float(), box, native, cells)[0].cpu().numpy()
+                    # float16 has steps of 0.4% at 50 m, more than a slope rises from cell to cell.
+                    values[name] = cut.astype(np.float16) if name == "features" else cut[0]
+                answers.append(values)
+    return answers
 
 
-def _network_size(model: DepthModel, image_13HW: Tensor) -> tuple[int, int]:
+def _write(file: Path, values: dict[str, Any]) -> None:
+    with whole_file(file) as written:
+        np.savez(written, **values)
+
+
+def _network_size(model: DepthModel, image_B3HW: Tensor) -> tuple[int, int]:
     """The overview's own size where the network takes it; at others its maps would lie off the picture."""
-    height, width = image_13HW.shape[-2], image_13HW.shape[-1]
+    height, width = image_B3HW.shape[-2], image_B3HW.shape[-1]
     return model.network_size(width, height) if height % STRIDE_PX or width % STRIDE_PX else (height, width)
 
 

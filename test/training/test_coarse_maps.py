@@ -101,6 +101,25 @@ def test_maps_are_the_mean_of_two_looks_where_the_model_takes_two(
         assert np.array_equal(first.features, mean.features)
 
 
+def test_pictures_seen_together_get_the_maps_that_each_gets_alone(model: DepthModel, tmp_path: Path) -> None:
+    """Overviews of seeds 1 and 4 have one size, that of 2 another."""
+    together = tmp_path / "together"
+    together.mkdir()
+    for seed in (1, 2, 4):
+        scene = tiles.render(seed, count=1)
+        tiles.write_tile_scene(together, scene)
+        alone = tmp_path / f"{seed}"
+        alone.mkdir()
+        tiles.write_tile_scene(alone, scene)
+    maps = write_coarse_maps(model, (str(together),), tmp_path)
+    assert [path.stem for path in maps] == ["00000001-0", "00000002-0", "00000004-0"]
+    for tile, path in maps.items():
+        ((_, one),) = write_coarse_maps(model, (str(tmp_path / tile.stem[7]),), tmp_path / "own").items()
+        for name in ("log_depth", "log_scale", "features"):
+            found, expected = getattr(read_coarse_tile(path), name), getattr(read_coarse_tile(one), name)
+            np.testing.assert_allclose(found, expected, atol=2e-3 if name == "features" else 1e-5, rtol=2e-3)
+
+
 def test_other_weights_get_maps_of_their_own(folder: Path, model: DepthModel, tmp_path: Path) -> None:
     first = write_coarse_maps(model, (str(folder),), tmp_path)
     written = {path: path.stat().st_mtime_ns for path in first.values()}
