@@ -56,7 +56,7 @@ setup(
         "pyyaml",
         "safetensors>=0.4",
         "setuptools",
-        "timm>=1.0",
+        "timm>=1.0.22",
         "torch>=2.3",
         "torchvision>=0.18",
     ],

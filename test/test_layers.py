@@ -14,13 +14,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "prv2_ros"
 
-BASE = {"config_fields", "errors", "files", "jpeg", "types"}
+BASE = {"config_fields", "errors", "files", "jpeg", "png", "types"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},
     "files": {"errors"},
     "config_fields": {"errors"},
     "jpeg": {"errors"},
+    "png": {"errors"},
     "geometry": BASE,
     "messages": BASE | {"geometry"},
     "data": BASE | {"geometry"},

@@ -7,11 +7,32 @@ import math
 import torch
 from torch import Tensor
 
-from prv2_ros.geometry.tiles import Tile, TileGrid
+from prv2_ros.geometry.tiles import Tile, TileAxis, TileGrid
 from prv2_ros.inference.farthest import farthest_around
 from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
+
+
+class BlendWeights:
+    """Weights of a grid's tiles as factors on a device: copying them for every tile would wait for a GPU every time."""
+
+    def __init__(self, grid: TileGrid, device: torch.device) -> None:
+        """Copy the profiles of both axes."""
+        self.grid = grid
+        self._rows = [_profile(grid.y, k, device)[:, None] for k in range(len(grid.y.starts))]
+        self._columns = [_profile(grid.x, k, device)[None, :] for k in range(len(grid.x.starts))]
+
+    def of(self, tile: Tile) -> tuple[tuple[slice, slice], Tensor, Tensor]:
+        """Where in the image a tile's weight is above zero, and its factors there, (h, 1) and (1, w)."""
+        where = (slice(*self.grid.y.used(tile.row)), slice(*self.grid.x.used(tile.column)))
+        return where, self._rows[tile.row], self._columns[tile.column]
+
+
+def _profile(axis: TileAxis, index: int, device: torch.device) -> Tensor:
+    start, end = axis.used(index)
+    first = axis.starts[index]
+    return torch.from_numpy(axis.weights[index][start - first : end - first]).to(device)
 
 
 class ImageMaps:
@@ -25,6 +46,7 @@ class ImageMaps:
         self,
         coarse: CoarseOutput,
         size_hw: tuple[int, int],
+        weights: BlendWeights,
         *,
         scale: bool,
         keep_tiles: bool = False,
@@ -35,6 +57,7 @@ class ImageMaps:
         Args:
             coarse: what the coarse network says of the image.
             size_hw: height and width of the image (px).
+            weights: of the tiles that come, on the device of the coarse depth.
             scale: whether the expected error is kept, too.
             keep_tiles: whether the tiles are kept as they came.
             partial: whether some tiles may be left out.
@@ -43,6 +66,7 @@ class ImageMaps:
         self.tiles: list[tuple[Tile, Tensor]] = []
         """Each tile and its log depth inside the image, where they are kept."""
 
+        self._weights = weights
         self._keep_tiles = keep_tiles
         self._cells_hw = (coarse.features_BChw.shape[-2], coarse.features_BChw.shape[-1])
         self._log_coarse_11hw = coarse.log_depth_B1hw.float()
@@ -54,18 +78,26 @@ class ImageMaps:
             self._coarse_scale_HW = upsample_to(coarse.log_scale_B1hw.float(), size_hw)[0, 0]
             self.log_scale_HW = self._coarse_scale_HW.clone()
 
-    def blend(self, tile: Tile, grid: TileGrid, log_depth_hw: Tensor, log_scale_hw: Tensor) -> None:
+    def blend(self, tile: Tile, log_depth_hw: Tensor, log_scale_hw: Tensor) -> None:
         """Take a refined tile: log depth at the tile's resolution, log of its expected error at a lower one."""
-        _add(self.log_depth_HW, self.log_coarse_HW, tile, grid, log_depth_hw)
+        self._add(self.log_depth_HW, self.log_coarse_HW, tile, log_depth_hw)
         if self._refined_HW is not None:
-            where, rows, columns = _weights(tile, grid, self._refined_HW)
+            where, rows, columns = self._weights.of(tile)
             self._refined_HW[where].addcmul_(rows, columns)
         if self._keep_tiles:
             height, width = self.log_depth_HW.shape
             self.tiles.append((tile, log_depth_hw[: height - tile.y, : width - tile.x].clone()))
         if self.log_scale_HW is not None:
+            grid = self._weights.grid
             full_hw = upsample_to(log_scale_hw[None, None], (grid.y.tile, grid.x.tile))[0, 0]
-            _add(self.log_scale_HW, self._coarse_scale_HW, tile, grid, full_hw)
+            self._add(self.log_scale_HW, self._coarse_scale_HW, tile, full_hw)
+
+    def _add(self, sum_HW: Tensor, base_HW: Tensor, tile: Tile, value_hw: Tensor) -> None:
+        """Add a tile's weighted difference from the base, over the stretch where its weight is above zero."""
+        where, rows, columns = self._weights.of(tile)
+        y, x = where
+        inner = value_hw[y.start - tile.y : y.stop - tile.y, x.start - tile.x : x.stop - tile.x]
+        sum_HW[where].addcmul_((inner - base_HW[where]).mul_(rows), columns)
 
     def leave_out_wide_changes(self, sigma_cells: float) -> None:
         """Take back the smooth part of what the tiles changed, once all are blended; where none was, nothing happens.
@@ -91,18 +123,3 @@ class ImageMaps:
         size_hw = (self.log_depth_HW.shape[-2], self.log_depth_HW.shape[-1])
         most_HW = farthest_around(self._log_coarse_11hw, size_hw).add_(math.log1p(share))
         torch.minimum(self.log_depth_HW, most_HW, out=self.log_depth_HW)
-
-
-def _add(sum_HW: Tensor, base_HW: Tensor, tile: Tile, grid: TileGrid, value_hw: Tensor) -> None:
-    """Add a tile's weighted difference from the base, over the stretch where its weight is above zero."""
-    where, rows, columns = _weights(tile, grid, sum_HW)
-    inner = value_hw[where[0].start - tile.y : where[0].stop - tile.y, where[1].start - tile.x : where[1].stop - tile.x]
-    sum_HW[where].addcmul_((inner - base_HW[where]).mul_(rows), columns)
-
-
-def _weights(tile: Tile, grid: TileGrid, like: Tensor) -> tuple[tuple[slice, slice], Tensor, Tensor]:
-    """Where in the image a tile's weight is above zero, and its factors there, (h, 1) and (1, w)."""
-    (top, bottom), (left, right) = grid.y.used(tile.row), grid.x.used(tile.column)
-    rows = torch.from_numpy(grid.y.weights[tile.row][top - tile.y : bottom - tile.y]).to(like.device)
-    columns = torch.from_numpy(grid.x.weights[tile.column][left - tile.x : right - tile.x]).to(like.device)
-    return (slice(top, bottom), slice(left, right)), rows[:, None], columns[None, :]

@@ -35,7 +35,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
         raise DeviceError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N")

@@ -20,7 +20,7 @@ from torch import Tensor
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.tiles import Tile, TileGrid, tile_grid
 from prv2_ros.inference.batches import Batches, memory_for_image
-from prv2_ros.inference.blending import ImageMaps
+from prv2_ros.inference.blending import BlendWeights, ImageMaps
 from prv2_ros.inference.budget import CostModel, gain_map, rank_tiles
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.compiled import compiled
@@ -31,10 +31,14 @@ from prv2_ros.inference.regions import Region, check_region
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
+from prv2_ros.network.lean import lean_model
 from prv2_ros.network.looks import Look, merge_looks, network_looks
 from prv2_ros.network.model import DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
 from prv2_ros.types import DepthResult, TileDepth
+
+_SIZES_KEPT = 8
+"""Sizes of images whose tiles are kept ready."""
 
 
 class DepthEngine:
@@ -57,7 +61,7 @@ class DepthEngine:
         self.device = choose_device(device)
         self.dtype = choose_precision(precision, self.device)
         self.model_name = model_name
-        self._model = model.eval().requires_grad_(False).to(self.device).to(memory_format=torch.channels_last)
+        self._model = lean_model(model, self.device, self.dtype)
         size = self.config.tile_batch or (1 if self.device.type == "cpu" else 4)
         self._predict_coarse = compiled(self._model.predict_coarse, self.config.compile, self.device)
         self._refine_batch = compiled(self._model.refine, self.config.compile, self.device)
@@ -65,6 +69,7 @@ class DepthEngine:
             size, "tile", "tiles", f"lower max_tile_px ({self.config.max_tile_px}) or use device cpu"
         )
         self._costs = CostModel()
+        self._weights: dict[tuple[int, int], BlendWeights] = {}
 
     @classmethod
     def load(
@@ -78,7 +83,8 @@ class DepthEngine:
         """Load a model by name or path onto a device.
 
         Args:
-            model: name of a packaged model, or the path of the .yaml of one.
+            model: name of a packaged model, or the path of the .yaml of one. Published models are another engine's:
+                `prv2_ros.inference.load.load_engine` takes either.
             device: `auto` (CUDA where it works, else the CPU), `cpu`, `cuda` or `cuda:N`.
             precision: `auto`, `float32`, `bfloat16` or `float16`; see `device.choose_precision`.
             config: tiling and range of depth.
@@ -158,9 +164,10 @@ class DepthEngine:
         looks = network_looks(self._model, image_13HW, camera.fx, camera.fy)
         clock.lap("preprocess")
         whole = merge_looks([self._coarse(look) for look in looks])
-        maps = ImageMaps(whole, size_hw, scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
+        weights = self._blend_weights(*size_hw)
+        grid = weights.grid
+        maps = ImageMaps(whole, size_hw, weights, scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
         clock.lap("coarse")
-        grid = self._grid(*size_hw)
         work, after = ("tile", grid.y.tile, grid.x.tile), ("postprocess", *size_hw, coarse, confidence)
         batches: Iterable[Sequence[Tile]] = [list(grid)]
         if limit_ms:
@@ -189,8 +196,17 @@ class DepthEngine:
         with self._autocast():
             return self._predict_coarse(look.image_B3hw, look.f_px_B)
 
-    def _grid(self, height: int, width: int) -> TileGrid:
-        return tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)
+    def _blend_weights(self, height: int, width: int) -> BlendWeights:
+        """Tiles of an image and their weights, kept for the sizes that came last."""
+        size_hw = (height, width)
+        found = self._weights.pop(size_hw, None)
+        if found is None:
+            grid = tile_grid(height, width, max_tile=self.config.max_tile_px, overlap=self.config.overlap_px)
+            found = BlendWeights(grid, self.device)
+        self._weights[size_hw] = found
+        if len(self._weights) > _SIZES_KEPT:
+            del self._weights[next(iter(self._weights))]
+        return found
 
     def _in_time(
         self, tiles: Sequence[Tile], work: Hashable, clock: StageClock, until_ms: float
@@ -224,7 +240,7 @@ class DepthEngine:
                 batch, lambda part: self._refine_tiles(image_13HW, coarse, part, grid)
             ):
                 for k, tile in enumerate(done):
-                    maps.blend(tile, grid, answer.log_depth_B1HW[k, 0], answer.log_scale_B1hw[k, 0])
+                    maps.blend(tile, answer.log_depth_B1HW[k, 0], answer.log_scale_B1hw[k, 0])
             count += len(batch)
         return count
 
@@ -233,7 +249,7 @@ class DepthEngine:
     ) -> RefinedTile:
         image_hw = (image_13HW.shape[-2], image_13HW.shape[-1])
         h, w = grid.y.tile, grid.x.tile
-        boxes_N4 = torch.tensor([[t.x, t.y, w, h] for t in tiles], dtype=torch.float32)
+        boxes_N4 = torch.tensor([[t.x, t.y, w, h] for t in tiles], dtype=torch.float32, device=self.device)
         cells = (h // DEPTH_STRIDE, w // DEPTH_STRIDE)
         log_depth_N1hw = crop_aligned(coarse.log_depth_B1hw.float(), boxes_N4, image_hw, cells)
         log_scale_N1hw = crop_aligned(coarse.log_scale_B1hw.float(), boxes_N4, image_hw, cells)

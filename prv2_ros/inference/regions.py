@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prv2_ros.errors import ConfigError
 
 Region = tuple[int, int, int, int]
@@ -19,7 +21,7 @@ def check_region(region: Region) -> None:
         ConfigError: naming the region.
 
     """
-    if len(region) != 4 or min(region[2:]) < 1:
+    if not isinstance(region, Sequence) or len(region) != 4 or min(region[2:]) < 1:
         raise ConfigError(f"region {region}: expected left, top, width and height in px, the last two above 0")
 
 

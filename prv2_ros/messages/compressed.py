@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from prv2_ros.errors import InputError
 from prv2_ros.jpeg import JPEG, jpeg_size
 from prv2_ros.messages.encodings import ENCODINGS, Encoding
+from prv2_ros.png import PNG, png_size
 
 MAX_PIXELS = 256 * 1024 * 1024
 """Images that claim more pixels are refused before memory is taken for them."""
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-
 
 def check_compressed(message: Any) -> None:
     """Check that a CompressedImage holds one whole JPEG or PNG of a sane size; nothing is decoded.
@@ -28,8 +26,8 @@ def check_compressed(message: Any) -> None:
     data = bytes(memoryview(message.data))
     if data.startswith(JPEG):
         width, height = jpeg_size(data)
-    elif data.startswith(_PNG):
-        width, height = _png_size(data)
+    elif data.startswith(PNG):
+        width, height = png_size(data)
     else:
         raise InputError(
             f"compressed image of {len(data)} B with format {str(message.format)[:40]!r} is neither JPEG nor PNG: "
@@ -79,15 +77,3 @@ def _decode(message: Any, mode: int) -> NDArray[Any]:
     if pixels is None:
         raise InputError(f"compressed image of {len(message.data)} B does not decode: it is damaged")
     return pixels
-
-
-def _png_size(data: bytes) -> tuple[int, int]:
-    if len(data) < 33 or data[12:16] != b"IHDR":
-        raise InputError(f"PNG of {len(data)} B is cut short: no image header")
-    at = len(_PNG)
-    while at + 12 <= len(data):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        at += 12 + length
-        if kind == b"IEND" and at <= len(data):
-            return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    raise InputError(f"PNG of {len(data)} B is cut short: no end chunk")

@@ -20,7 +20,7 @@ from prv2_ros.config_fields import fit_fields
 from prv2_ros.errors import ConfigError, WeightsError
 from prv2_ros.files import whole_file
 from prv2_ros.network.model import DepthModel, ModelSpec
-from prv2_ros.network.paths import models_folder
+from prv2_ros.network.paths import config_folder, models_folder
 from prv2_ros.network.reference_keys import own_name
 from prv2_ros.network.refiner_published import PublishedRefiner
 
@@ -37,6 +37,11 @@ def model_path(name_or_path: str) -> Path:
     given = Path(name_or_path)
     path = given if given.suffix in (".yaml", ".yml") else models_folder() / f"{name_or_path}.yaml"
     if not path.is_file():
+        if (config_folder() / "models" / f"{name_or_path}.yaml").is_file():
+            raise WeightsError(
+                f"model {name_or_path!r} is a published network, which is none of ours: in Python "
+                "prv2_ros.inference.load.load_engine loads it"
+            )
         names = sorted(p.stem for p in models_folder().glob("*.yaml"))
         raise WeightsError(
             f"no model {name_or_path!r}: give the path of a .yaml or one of {', '.join(names) or 'none'}"

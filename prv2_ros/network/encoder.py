@@ -77,7 +77,9 @@ def _timm_network(name: str, levels: int | None = None) -> Any:
     try:
         return timm.create_model(name, pretrained=False, features_only=True, **wanted)
     except RuntimeError as error:
-        raise ConfigError(f"encoder {name!r}: timm knows no such model ({error})") from error
+        if not timm.is_model(name):
+            raise ConfigError(f"encoder {name!r}: timm knows no such model ({timm.__version__})") from error
+        raise ConfigError(f"encoder {name!r}: timm {timm.__version__} cannot build it: {error}") from error
     except (IndexError, AssertionError) as error:
         raise ConfigError(f"encoder {name!r} has fewer than {levels} maps: use another one") from error
 

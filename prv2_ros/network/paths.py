@@ -68,8 +68,9 @@ def _candidates(*package_folders: Path) -> Iterator[Path]:
     for package in package_folders:
         if (package.parent / "package.xml").is_file():
             yield package.parent
-        # <prefix>/lib/python3.x/site-packages/prv2_ros, or dist-packages at another depth: look at several above.
-        for prefix in list(package.parents)[2:5]:
+        # <prefix>/lib/python3.x/site-packages/prv2_ros, or dist-packages at another depth, or <prefix>/prv2_ros, as
+        # `pip install --target` has it: look at several above.
+        for prefix in list(package.parents)[:5]:
             yield prefix / "share" / PACKAGE
     for prefix_text in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         if prefix_text:

@@ -30,12 +30,17 @@ def descriptor(row: Parameter) -> ParameterDescriptor:
         dynamic_typing=row.kind == "double" or row.unquoted_changes_type,
     )
     if row.kind == "int":
-        message.integer_range = [IntegerRange(from_value=int(row.low), to_value=int(row.high), step=0)]
+        message.integer_range = [IntegerRange(from_value=int(row.low), to_value=int(row.high), step=_step(row))]
     elif row.kind == "double":
         message.floating_point_range = [
             FloatingPointRange(from_value=float(row.low), to_value=float(row.high), step=0.0)
         ]
     return message
+
+
+def _step(row: Parameter) -> int:
+    """Step that ROS checks values by; 0 for any whole number, whose least need not be a multiple of anything."""
+    return row.step if row.step > 1 else 0
 
 
 def declare_parameters(node: Any) -> Settings:

@@ -42,6 +42,9 @@ class Parameter:
     high: float | None = None
     """Largest allowed value, for numbers."""
 
+    step: int = 1
+    """What whole numbers are multiples of."""
+
     choices: tuple[str, ...] = ()
     """Allowed values, for strings; empty allows any that is not blank."""
 
@@ -71,7 +74,8 @@ class Parameter:
             return self.form
         if self.choices:
             return ", ".join(self.choices)
-        return "" if self.low is None else f"{self.low:g} to {self.high:g}"
+        multiples = f", multiples of {self.step}" if self.step > 1 else ""
+        return "" if self.low is None else f"{self.low:g} to {self.high:g}{multiples}"
 
     def check(self, value: object) -> Value:
         """Return `value` in the parameter's type.
@@ -95,7 +99,7 @@ class Parameter:
         assert isinstance(value, (bool, int, float))
         if self.low is None or self.high is None:
             return value
-        if not (math.isfinite(value) and self.low <= value <= self.high):
+        if not (math.isfinite(value) and self.low <= value <= self.high) or (self.step > 1 and value % self.step):
             unit = f" {self.unit}" if self.unit else ""
             raise ConfigError(f"parameter {self.name} = {value}: must lie in {self.allowed}{unit}")
         return value

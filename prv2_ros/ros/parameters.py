@@ -32,6 +32,7 @@ class Settings:
     device: str
     precision: str
     compile: str
+    max_tile_px: int
     self_test: bool
     image_transport: str
     input_rectified: bool
@@ -86,6 +87,17 @@ TABLE: tuple[Parameter, ...] = (
         description="`default` lets torch compile the network, `cuda-graphs` also replays it as one launch; "
         "the first frame of each size, the self-test's among them, then takes up to minutes.",
         choices=("off", "default", "cuda-graphs"),
+    ),
+    Parameter(
+        name="max_tile_px",
+        default=768,
+        unit="px",
+        low=256,
+        high=4096,
+        step=32,
+        read_only=True,
+        description="Largest side of a tile that is refined at once, which bounds memory; smaller ones take longer in "
+        "all. Published models have tiles of their own.",
     ),
     Parameter(
         name="self_test",
@@ -158,8 +170,9 @@ TABLE: tuple[Parameter, ...] = (
         low=0.0,
         high=60000.0,
         description="Time that inference aims at; 0 for no limit. Tiles are refined best first until it is spent, and "
-        "the rest keeps the coarse depth, which is computed in any case. From arrival to publication a frame may also "
-        "wait for the one before, or for other cameras of the process.",
+        "the rest keeps the coarse depth, which is computed in any case. A frame of up to `max_tile_px` a side is one "
+        "tile: lower that for a finer choice. From arrival to publication a frame may also wait for the one before, or "
+        "for other cameras of the process.",
     ),
     Parameter(
         name="regions",

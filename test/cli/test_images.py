@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import resource
 import stat
 
@@ -41,6 +42,19 @@ def test_png_images_are_read_as_rgb(tmp_path):
 def test_grey_images_get_three_channels(tmp_path):
     write_png(tmp_path / "a.png", picture()[..., 0])
     assert read_image(tmp_path / "a.png").shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_a_file_that_is_cut_short_is_refused_before_it_is_decoded(
+    tmp_path: pathlib.Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV 4 fills what is missing with grey, of which the network would make depth."""
+    _, data = cv2.imencode(f".{kind}", np.ascontiguousarray(picture()))
+    path = tmp_path / f"cut.{kind}"
+    path.write_bytes(data.tobytes()[: len(data) // 2])
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: np.full((48, 64, 3), 128, np.uint8))
+    with pytest.raises(InputError, match=rf"^image .*cut\.{kind} cannot be decoded: .* cut short"):
+        read_image(path)
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"", "empty, cut short"), (b"not an image", "cannot be decoded")])

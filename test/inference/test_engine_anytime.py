@@ -23,7 +23,7 @@ def infer_some(engine: DepthEngine, count: int, image, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine._costs, "predict", lambda work: next(costs, 1e9) if work[0] == "tile" else 0.0)
         result = engine.infer(image, max_latency_ms=1e6, **options)
-    assert result.refined_share == count / len(engine._grid(*image.shape[:2]))
+    assert result.refined_share == count / len(engine._blend_weights(*image.shape[:2]).grid)
     return result
 
 

@@ -29,6 +29,10 @@ class FakeTime:
     def __init__(self) -> None:
         self.now_ms = 0.0
 
+    def __deepcopy__(self, memo: dict[int, object]) -> FakeTime:
+        """The engine's copy of a model is on the same clock."""
+        return self
+
     def perf_counter(self) -> float:
         return self.now_ms / 1e3
 

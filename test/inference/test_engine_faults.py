@@ -40,6 +40,8 @@ def test_a_latency_that_is_none_is_refused_as_the_configuration_does(engine, lim
 def test_a_region_that_is_none_is_refused_with_and_without_a_limit(engine, limit_ms):
     with pytest.raises(ConfigError, match=r"region \(0, 0, 0, 5\): expected left, top, width and height"):
         engine.infer(picture(64, 64), max_latency_ms=limit_ms, regions=[(1, 2, 3, 4), (0, 0, 0, 5)])
+    with pytest.raises(ConfigError, match=r"region 0: expected left, top, width and height"):
+        engine.infer(picture(64, 64), max_latency_ms=limit_ms, regions=(0, 0, 10, 10))  # one region, not a list of them
 
 
 class CoarseShortOfMemory(DepthModel):

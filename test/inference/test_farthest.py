@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from prv2_ros.inference.blending import ImageMaps
+from prv2_ros.geometry.tiles import tile_grid
+from prv2_ros.inference.blending import BlendWeights, ImageMaps
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.farthest import farthest_around
@@ -42,7 +43,7 @@ def test_the_coarse_depth_itself_is_nowhere_farther(height: int, width: int, see
 def _maps(log_depth_11hw: torch.Tensor) -> ImageMaps:
     features = torch.zeros(1, 1, *log_depth_11hw.shape[-2:])
     coarse = CoarseOutput(log_depth_B1hw=log_depth_11hw, features_BChw=features, log_scale_B1hw=features)
-    return ImageMaps(coarse, (64, 96), scale=False)
+    return ImageMaps(coarse, (64, 96), BlendWeights(tile_grid(64, 96), torch.device("cpu")), scale=False)
 
 
 def test_what_is_found_farther_is_brought_nearer_and_what_is_nearer_stays() -> None:

@@ -43,6 +43,7 @@ def test_checkout():
         "lib/python3.10/dist-packages",
         "lib/python3/dist-packages",
         "local/lib/python3.12/dist-packages",
+        "",  # pip install --target
     ],
 )
 def test_prefix_of_the_module_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str):

@@ -49,7 +49,8 @@ def test_the_same_settings_share_an_engine_and_others_do_not() -> None:
     engines = SharedEngines(lambda settings: PlaneEngine(), untested)
     held = [engines(resolve({"points.stride": stride})) for stride in (1, 2)]
     assert held[0] is held[1], "only what the engine is made of counts"
-    for other in ({"model": "b"}, {"device": "cpu"}, {"precision": "float32"}, {"compile": "default"}):
+    others = ({"model": "b"}, {"device": "cpu"}, {"precision": "float32"}, {"compile": "default"}, {"max_tile_px": 512})
+    for other in others:
         assert engines(resolve(other)) is not held[0]
 
 

@@ -157,3 +157,9 @@ def test_other_values_of_another_type_are_no_words(name: str, value: object) -> 
 def test_choices_of_precision_are_those_of_the_engine() -> None:
     device = pytest.importorskip("prv2_ros.inference.device")
     assert set(BY_NAME["precision"].choices) == set(device.PRECISIONS)
+
+
+def test_a_tile_is_a_multiple_of_what_the_network_takes() -> None:
+    assert resolve({"max_tile_px": 320}).max_tile_px == 320
+    with pytest.raises(ConfigError, match=r"max_tile_px = 500: must lie in 256 to 4096, multiples of 32 px"):
+        resolve({"max_tile_px": 500})
