@@ -14,9 +14,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,9 @@ from tqdm import tqdm
 from prv2_ros.data.frames import HELD_ASIDE_SEEDS
 from prv2_ros.errors import InputError, Prv2Error
 from prv2_ros.evaluation import frames
-from prv2_ros.evaluation.calibration import Counts, calibrate, calibration_counts, merge_counts
-from prv2_ros.evaluation.ceiling import with_perfect_edges
-from prv2_ros.evaluation.floors import floors
-from prv2_ros.evaluation.frames import TruthFrame, is_dense
-from prv2_ros.evaluation.report import Depths, markdown, score_constant, score_truth, summarise
+from prv2_ros.evaluation.frames import TruthFrame
+from prv2_ros.evaluation.report import Depths, markdown
+from prv2_ros.evaluation.sets import CONFIDENCE, Predictor, engine_predictor, plain, score_set
 from prv2_ros.files import whole_file
 from prv2_ros.geometry.camera import CameraModel
 
@@ -41,26 +38,6 @@ LENS_FOCAL_LENGTHS_PX = (1060.0, 2180.0)
 LENS_SIZE_PX = (1936, 1216)
 LENS_WINDOW_PX = 33
 """Side of the window at the image centre whose median is compared, at the shorter focal length."""
-
-CONFIDENCE = "confidence"
-
-Predictor = Callable[[NDArray[np.uint8], CameraModel], Depths]
-
-
-def engine_predictor(model: str, device: str) -> Predictor:
-    """Predict with this package's engine; variants `coarse` and `refined`, and the confidence of the latter."""
-    from prv2_ros.inference.config import EngineConfig
-    from prv2_ros.inference.engine import DepthEngine
-
-    # No limit: what is taken for sky must count as far too far, not drop out as invalid.
-    engine = DepthEngine.load(model=model, device=device, config=EngineConfig(max_depth_m=math.inf))
-
-    def predict(image_rgb: NDArray[np.uint8], camera: CameraModel) -> Depths:
-        result = engine.infer(image_rgb, camera, confidence=True)
-        assert result.confidence is not None
-        return {"coarse": result.coarse_depth_m, "refined": result.depth_m, CONFIDENCE: result.confidence}
-
-    return predict
 
 
 def named_predictor(name: str) -> Predictor:
@@ -85,37 +62,6 @@ def synthetic_frames(count: int, width: int, height: int) -> Iterator[TruthFrame
     for seed in HELD_ASIDE_SEEDS[:count]:
         frame = render(seed, width, height)
         yield TruthFrame(name=str(seed), kind=frame.kind, image=frame.image, truth_m=frame.depth_m, camera=frame.camera)
-
-
-def score_set(
-    set_frames: Iterable[TruthFrame], predict: Predictor, *, max_depth_m: float, progress: tqdm[Any] | None = None
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Score every frame beside its floors, and the constant of the set: the median of its frames' medians.
-
-    Where the truth is dense, `coarse with perfect edges` is what sharpening alone could make of the coarse depth. Gives
-    the rows, and the calibration of the confidence over all frames (empty where there is none).
-    """
-    rows: list[dict[str, Any]] = []
-    counts: list[Counts] = []
-    truths_m: list[NDArray[np.float32]] = []
-    for frame in set_frames:
-        depths = dict(predict(frame.image, frame.camera))
-        confidence = depths.pop(CONFIDENCE, None)
-        if confidence is not None:
-            counts.append(calibration_counts(depths["refined"], frame.truth_m, confidence))
-        scores = score_truth(frame.truth_m, depths, max_depth_m=max_depth_m)
-        scores |= score_truth(frame.truth_m, floors(frame.truth_m), max_depth_m=max_depth_m)
-        if "coarse" in depths and is_dense(frame.truth_m):
-            sharp = {"coarse with perfect edges": with_perfect_edges(depths["coarse"], frame.truth_m)}
-            scores |= score_truth(frame.truth_m, sharp, max_depth_m=max_depth_m)
-        rows.append({"name": frame.name, "kind": frame.kind, "scores": scores})
-        truths_m.append(frame.truth_m)
-        if progress is not None:
-            progress.update()
-            progress.set_postfix_str(frame.name)
-    for row, scores in zip(rows, score_constant(truths_m, max_depth_m), strict=True):
-        row["scores"]["constant"] = scores
-    return rows, calibrate(merge_counts(counts)) if counts else {}
 
 
 def _centre_median_m(depth_m: NDArray[np.float32], size_px: float) -> float:
@@ -184,8 +130,12 @@ def build_report(options: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {"model": options.predictor or options.model, "sets": {}}
     for name, source in sources.items():
         with tqdm(desc=name, unit="frame", file=sys.stderr) as progress:
-            rows, calibration = score_set(source, predict, max_depth_m=options.max_depth, progress=progress)
-        report["sets"][name] = {"frames": rows, "summary": summarise(rows), "calibration": calibration}
+
+            def tick(frame: str, progress: tqdm[Any] = progress) -> None:
+                progress.update()
+                progress.set_postfix_str(frame)
+
+            report["sets"][name] = score_set(source, predict, max_depth_m=options.max_depth, tick=tick)
     if "lenses" in options.sets:
         with tqdm(desc="two lenses", unit="scene", total=options.lens_scenes, file=sys.stderr) as progress:
             report["two_lenses"] = two_lens_check(predict, options.lens_scenes, progress)
@@ -200,7 +150,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--predictor", help="package.module:function to measure in place of this package's engine")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
     parser.add_argument("--scenes", type=int, default=16, help="held-aside synthetic scenes")
-    parser.add_argument("--lens-scenes", type=int, default=8)
+    parser.add_argument("--lens-scenes", type=int, default=64)
     parser.add_argument("--width", type=int, default=1920)
     parser.add_argument("--height", type=int, default=1080)
     parser.add_argument("--rendered", type=Path, help="folder of rendered frames")
@@ -208,15 +158,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--max-depth", type=float, default=float("inf"), help="truth beyond this (m) counts as sky")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/accuracy"))
     return parser.parse_args(arguments)
-
-
-def _plain(value: Any) -> Any:
-    """Copy for JSON, which has no NaN: None in its place."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -232,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = build_report(options)
         table = markdown(report)
-        write_whole(options.output / "accuracy.json", json.dumps(_plain(report), indent=1) + "\n")
+        write_whole(options.output / "accuracy.json", json.dumps(plain(report), indent=1) + "\n")
         write_whole(options.output / "accuracy.md", table)
     except (OSError, Prv2Error) as error:
         print(f"accuracy: {error}", file=sys.stderr)

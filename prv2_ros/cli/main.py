@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from prv2_ros import __version__
 from prv2_ros.errors import Prv2Error
 
-COMMANDS = ("predict", "evaluate", "replay", "bench", "doctor", "train", "synth")
+COMMANDS = ("predict", "evaluate", "score", "replay", "bench", "doctor", "train", "synth")
 """Modules of this package that are commands, in the order of the help."""
 
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
