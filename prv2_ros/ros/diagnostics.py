@@ -9,6 +9,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.statistics import Snapshot
 
 PERIOD_S = 1.0
@@ -19,6 +20,9 @@ STALLED_S = 10.0
 
 _WRONG = 1.25
 """Factor by which the depth's scale may be off, by the camera's height, without a warning."""
+
+_OVER, _FRAMES = 1.25, 10
+"""By what factor half of the frames may exceed `max_latency_ms` without a warning, once so many were published."""
 
 _LOST_SHARE = 0.2
 """Share of the images that may be lost on the way without a warning; best effort loses some."""
@@ -41,17 +45,11 @@ class Condition:
     state: str
     """Lifecycle state label."""
 
-    input_timeout_s: float
-    """Age of the last image beyond which the level is WARN."""
+    settings: Settings
+    """Values of the parameters."""
 
     calibrated: bool
     """False where the latest camera info, or its absence, leaves the scale assumed."""
-
-    calibration_required: bool = False
-    """True where no depth is made then."""
-
-    camera_height_m: float = 0.0
-    """How high the camera is known to stand (m), 0 where that is not known."""
 
     engine: Any | None = None
     """The loaded engine, None where not configured."""
@@ -94,7 +92,8 @@ class DiagnosticsBuilder:
         status = DiagnosticStatus(name=self._name, hardware_id=self._hardware_id)
         active = node.state == "active"
         counted = self._problems_of_counts(snapshot)
-        problems = [*_problems_of_images(snapshot, node), *counted, *_problems_of_scale(snapshot, node)]
+        problems = [*_problems_of_images(snapshot, node), *counted]
+        problems += [*_problems_of_scale(snapshot, node), *_problems_of_time(snapshot, node)]
         faults = [node.failure] if node.failure else []
         if active and snapshot.failure:
             faults.append(f"inference fails: {snapshot.failure}")
@@ -137,10 +136,10 @@ def _problems_of_images(snapshot: Snapshot, node: Condition) -> list[str]:
     if node.idle:
         return []
     if snapshot.input_age_s is None:
-        if node.awaited_s <= node.input_timeout_s:  # a viewer has come back, say
+        if node.awaited_s <= node.settings.input_timeout_s:  # a viewer has come back, say
             return []
         return [f"no image yet{node.image_source}"]
-    if snapshot.input_age_s > node.input_timeout_s:
+    if snapshot.input_age_s > node.settings.input_timeout_s:
         return [f"no image for {snapshot.input_age_s:.1f} s{node.image_source}"]
     return []
 
@@ -148,18 +147,27 @@ def _problems_of_images(snapshot: Snapshot, node: Condition) -> list[str]:
 def _problems_of_scale(snapshot: Snapshot, node: Condition) -> list[str]:
     problems, scale = [], _scale(snapshot, node)
     if not node.calibrated and (node.points_starve or snapshot.input_age_s is not None):
-        result = "no depth until there is one" if node.calibration_required else "scale is assumed, no points"
+        result = "no depth until there is one" if node.settings.require_calibration else "scale is assumed, no points"
         problems.append(f"no calibrated camera info{node.info_source}: {result}")
     if scale is not None and not 1 / _WRONG < scale < _WRONG:
         problems.append(f"depth is {scale:.2f} times what it should be by the camera's height (camera_height_m)")
     return problems
 
 
+def _problems_of_time(snapshot: Snapshot, node: Condition) -> list[str]:
+    """A limit that nothing can keep: what comes before the tiles takes longer, or the model knows no limit."""
+    limit_ms, took_ms = node.settings.max_latency_ms, snapshot.inference_p50_ms
+    if not limit_ms or took_ms is None or snapshot.counts.published < _FRAMES or took_ms <= _OVER * limit_ms:
+        return []
+    why = "the coarse depth alone takes that" if snapshot.refined_p50 == 0 else "tiles are not left out for it"
+    return [f"inference takes {took_ms:.0f} ms, more than max_latency_ms = {limit_ms:g}: {why}"]
+
+
 def _scale(snapshot: Snapshot, node: Condition) -> float | None:
     """How many times farther than by the camera's height depth is; None where one of them is not known."""
-    if snapshot.height_p50_m is None or node.camera_height_m <= 0:
+    if snapshot.height_p50_m is None or node.settings.camera_height_m <= 0:
         return None
-    return snapshot.height_p50_m / node.camera_height_m
+    return snapshot.height_p50_m / node.settings.camera_height_m
 
 
 def _values(snapshot: Snapshot, node: Condition) -> dict[str, str]:

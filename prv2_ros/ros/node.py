@@ -254,10 +254,8 @@ class DepthNode(Node):
         condition = Condition(
             state=self._state,
             engine=self._engine,
-            input_timeout_s=self._settings.input_timeout_s,
+            settings=self._settings,
             calibrated=self._intake.is_calibrated,
-            calibration_required=self._settings.require_calibration,
-            camera_height_m=self._settings.camera_height_m,
             failure=self._failure,
             idle=not self._inputs.takes_images,
             points_starve=self._points_starve(),

@@ -13,6 +13,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from prv2_ros.ros.diagnostics import STALLED_S, Condition, DiagnosticsBuilder, device_memory_mib
+from prv2_ros.ros.parameters import BY_NAME, resolve
 from prv2_ros.ros.statistics import Statistics
 
 STAMP = Time(sec=12, nanosec=34)
@@ -27,7 +28,8 @@ def told(
     calibrated: bool = True,
     **more: Any,
 ) -> Any:
-    condition = Condition(state=state, input_timeout_s=5.0, calibrated=calibrated, failure=failure, **more)
+    parameters = {"input_timeout_s": 5.0} | {name: more.pop(name) for name in list(more) if name in BY_NAME}
+    condition = Condition(state=state, settings=resolve(parameters), calibrated=calibrated, failure=failure, **more)
     array = builder.build(statistics.snapshot(), condition, stamp=STAMP)
     assert array.header.stamp == STAMP
     return array.status[0]
@@ -74,7 +76,7 @@ def test_points_that_cannot_be_made_are_a_warning_though_no_image_is_taken_in() 
         "no calibrated camera info on /camera/camera_info (no publishers): scale is assumed, no points"
     )
     required = told(
-        DiagnosticsBuilder("/depth_node"), Statistics(), calibrated=False, points_starve=True, calibration_required=True
+        DiagnosticsBuilder("/depth_node"), Statistics(), calibrated=False, points_starve=True, require_calibration=True
     )
     assert required.message.endswith("no calibrated camera info: no depth until there is one")
     quiet = told(DiagnosticsBuilder("/depth_node"), Statistics(), calibrated=False, idle=True)
@@ -221,3 +223,19 @@ def test_memory_of_a_cpu_is_what_the_process_holds() -> None:
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found is not None
     assert device_memory_mib("cpu") == pytest.approx(int(found[1]) / 1024, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("refined_share", "why"), [(0.0, "the coarse depth alone takes that"), (1.0, "tiles are not left out for it")]
+)
+def test_a_limit_that_nothing_can_keep_is_told(refined_share: float, why: str) -> None:
+    builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
+    for _ in range(9):
+        statistics.image_published(statistics.image_arrived(), 480.0, None, refined_share)
+    assert told(builder, statistics, max_latency_ms=300.0).level == DiagnosticStatus.OK, "the first frames are slow"
+    statistics.image_published(statistics.image_arrived(), 480.0, None, refined_share)
+    status = told(builder, statistics, max_latency_ms=300.0)
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message == f"inference takes 480 ms, more than max_latency_ms = 300: {why}"
+    for limit_ms in (0.0, 390.0):
+        assert told(builder, statistics, max_latency_ms=limit_ms).level == DiagnosticStatus.OK
