@@ -16,6 +16,7 @@ from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from prv2_ros.messages.compressed_depth import compress_metres, compressed_format
 from prv2_ros.types import DepthResult
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -129,6 +130,12 @@ class Samples:
         elif self.truth == "millimetres":
             depth_mm = np.rint(depth_m * 1000).astype(np.uint16)
             entries.append((f"{camera}/depth/image_rect", self.image(depth_mm, "16UC1", optical, later)))
+        elif self.truth == "compressed":
+            data = np.frombuffer(compress_metres(depth_m, 100.0), np.uint8)
+            kind = compressed_format("32FC1")
+            header = self.header(optical, later)
+            message = self.make("sensor_msgs/msg/CompressedImage", header=header, format=kind, data=data)
+            entries.append((f"{camera}/depth/image_rect/compressedDepth", message))
         elif self.truth == "disparity":
             entries.append((f"{camera}/disparity", self._disparity(depth_m, optical, later)))
         return entries

@@ -18,6 +18,7 @@ from prv2_ros.errors import InputError
 from prv2_ros.geometry.projection import rigid_transform
 from prv2_ros.messages.bags import Bag, RawMessage, Topic, missing_messages
 from prv2_ros.messages.camera_info import info_content
+from prv2_ros.messages.compressed_depth import compressed_size, depth_encoding
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -42,10 +43,10 @@ class TopicIndex:
     """Frame in the header of the first message that could be read."""
 
     encoding: str = ""
-    """Encoding of an Image; empty for other types."""
+    """Encoding of an Image, or of the depth in a CompressedImage; empty for other types."""
 
     size: tuple[int, int] = (0, 0)
-    """(width, height) of an Image (px)."""
+    """(width, height) of an Image, or of the depth in a CompressedImage (px)."""
 
     is_known: bool = False
     """True once one message could be read."""
@@ -128,6 +129,9 @@ def _take(index: BagIndex, places: dict[object, int], bag: Bag, raw: RawMessage,
         found.encoding = str(getattr(inner, "encoding", ""))
         if raw.msgtype in (IMAGE, DISPARITY):
             found.size = (int(inner.width), int(inner.height))
+        elif raw.msgtype == COMPRESSED and depth_encoding(str(message.format)):
+            found.encoding = depth_encoding(str(message.format))
+            found.size = compressed_size(bytes(memoryview(message.data)))
         found.is_known = True
     found.entries.append((stamp_ns, raw.bag_ns))
 

@@ -1,8 +1,9 @@
 """Which topic of a bag is the truth of a camera.
 
-In this order unless the configuration names one: a depth image in the camera's optical frame and of the same size; a
-PointCloud2, in the camera's namespace or else the bag's LiDAR; a DisparityImage in the same frame. The topic nearest to
-the image by its namespace wins, and where several are as near, the configuration has to name one.
+In this order unless the configuration names one: a depth image in the camera's optical frame and of the same size, raw
+or as image_transport's `compressedDepth`; a PointCloud2, in the camera's namespace or else the bag's LiDAR; a
+DisparityImage in the same frame. The topic nearest to the image by its namespace wins, and where several are as near,
+the configuration has to name one.
 
 A model must not be measured against itself, so this package's own answers are no truth: what `--output-bag` adds (under
 `prv2`) never is, and a topic `depth/image_rect`, which the node publishes, is not taken where another of the node's
@@ -28,7 +29,8 @@ _NODE_OTHERS = {"rgb/image_rect_color": IMAGE, "confidence": IMAGE, _NODE_POINTS
 """What else the node publishes in the camera's frame."""
 
 _LIDAR_WORDS = ("lidar", "velodyne", "ouster", "hesai", "pandar", "livox", "rslidar", "robosense", "sick", "scan")
-_KINDS = {IMAGE: "depth", CLOUD: "lidar", DISPARITY: "disparity"}
+_KINDS = {IMAGE: "depth", COMPRESSED: "depth", CLOUD: "lidar", DISPARITY: "disparity"}
+_COMPRESSED_DEPTH = "/compressedDepth"
 
 
 def has_word(topic: str, words: Sequence[str]) -> bool:
@@ -83,7 +85,7 @@ def find_truth(
             names = ", ".join(candidate.topic.name for candidate in candidates)
             raise InputError(f"several {what} may be the truth ({names}): name one as truth under cameras")
         if candidates and kind == "depth" and config.truth.kind == "auto":
-            _ask_whether_ours(index, wanted.image, image, candidates[0].topic.name)
+            _ask_whether_ours(index, wanted.image, image, _transported(candidates[0]))
         if candidates:
             return candidates[0], kind
     raise InputError(
@@ -126,7 +128,7 @@ def _ask_whether_ours(index: BagIndex, image_topic: str, image: TopicIndex, dept
 def _sensors(index: BagIndex, image: TopicIndex) -> list[str]:
     """Topics of clouds and of depth in the camera's frame that a sensor gave, by their names and frames."""
     clouds = [cloud.topic.name for cloud in _clouds(index) if _is_of_a_sensor(index, cloud)]
-    depths = [depth.topic.name for depth in _registered_depth(index, image)]
+    depths = [_transported(depth) for depth in _registered_depth(index, image)]
     return [*clouds, *(name for name in depths if not name.endswith(f"/{_NODE_DEPTH}"))]
 
 
@@ -176,17 +178,25 @@ def _depth_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[
 
 
 def _registered_depth(index: BagIndex, image: TopicIndex) -> list[TopicIndex]:
-    """Depth images in the camera's frame and of its size."""
+    """Depth images in the camera's frame and of its size; what is there raw is not taken compressed."""
+    raw = {name for name, t in index.topics.items() if t.topic.msgtype == IMAGE and t.entries}
     return [
         t
         for t in index.topics.values()
-        if t.topic.msgtype == IMAGE
+        if t.topic.msgtype in (IMAGE, COMPRESSED)
         and t.encoding in DEPTH_ENCODINGS
         and t.frame_id == image.frame_id
         and (image.size == (0, 0) or t.size == image.size)
-        and not has_word(t.topic.name, NO_DEPTH_WORDS)
+        and not has_word(_transported(t), NO_DEPTH_WORDS)
+        and not (t.topic.msgtype == COMPRESSED and _transported(t) in raw)
         and not _is_output(t)
     ]
+
+
+def _transported(topic: TopicIndex) -> str:
+    """Name of the topic that a depth image was published to, whatever image_transport made of it."""
+    name = topic.topic.name
+    return name.removesuffix(_COMPRESSED_DEPTH) if topic.topic.msgtype == COMPRESSED else name
 
 
 def _cloud_topics(index: BagIndex, image_topic: str, image: TopicIndex) -> list[TopicIndex]:

@@ -176,4 +176,5 @@ def fill_camera_info(message: Any, camera: CameraModel | None, width: int, heigh
 
 def says_rectified(topic: str) -> bool:
     """Whether a topic's name says that its images are rectified: image_rect, image_rect_color; not image_direct."""
-    return _RECTIFIED.search(topic.removesuffix("/compressed").rpartition("/")[2]) is not None
+    published = topic.removesuffix("/compressed").removesuffix("/compressedDepth")
+    return _RECTIFIED.search(published.rpartition("/")[2]) is not None

@@ -16,6 +16,7 @@ from prv2_ros.png import PNG, png_size
 MAX_PIXELS = 256 * 1024 * 1024
 """Images that claim more pixels are refused before memory is taken for them."""
 
+
 def check_compressed(message: Any) -> None:
     """Check that a CompressedImage holds one whole JPEG or PNG of a sane size; nothing is decoded.
 

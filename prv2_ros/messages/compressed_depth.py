@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.depth_codec import from_millimetres, set_nan
+from prv2_ros.png import png_size
 
 NEAREST_M = 0.1
 """The nearest depth that inverse depth tells; what is nearer reads as this."""
@@ -23,6 +24,21 @@ _HEADER = struct.Struct("<iff")
 _INVERSE_DEPTH = 0  # of the enum compressionFormat
 _LARGEST = 65535
 _BAND_ROWS = 64
+
+
+def depth_encoding(kind: str) -> str:
+    """Encoding of the depth that a CompressedImage of this `format` holds; empty for one that is a picture."""
+    return kind.split(";")[0].strip() if "compressedDepth" in kind else ""
+
+
+def compressed_size(data: bytes) -> tuple[int, int]:
+    """Width and height (px) of compressed depth.
+
+    Raises:
+        InputError: cut short, or not a PNG.
+
+    """
+    return png_size(data[_HEADER.size :])
 
 
 def compressed_format(encoding: str) -> str:
@@ -69,8 +85,8 @@ def decompress(data: bytes, kind: str) -> NDArray[np.float32]:
         InputError: another format, or bytes that are none.
 
     """
-    encoding = kind.split(";")[0].strip()
-    if "compressedDepth" not in kind or "rvl" in kind or encoding not in ("32FC1", "16UC1"):
+    encoding = depth_encoding(kind)
+    if "rvl" in kind or encoding not in ("32FC1", "16UC1"):
         raise InputError(f"format {kind!r}: expected 32FC1 or 16UC1, then `; compressedDepth png`")
     values = None
     if len(data) > _HEADER.size:

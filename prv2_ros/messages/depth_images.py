@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.depth_codec import from_millimetres
+from prv2_ros.messages.compressed_depth import decompress
 
 DEPTH_ENCODINGS = ("32FC1", "16UC1")
 """Encodings of REP 118: metres, and millimetres."""
@@ -18,15 +19,17 @@ _TYPES = {"32FC1": "f4", "16UC1": "u2", "mono16": "u2"}
 
 
 def depth_in_metres(message: Any) -> NDArray[np.float32]:
-    """Depth of a sensor_msgs/Image of REP-118: 32FC1 in metres or 16UC1 in millimetres.
+    """Depth of a sensor_msgs/Image of REP-118, 32FC1 in metres or 16UC1 in millimetres, or of its `compressedDepth`.
 
     Returns:
         (H, W) metres: NaN where there is no measurement (0 and -inf included), +inf where nothing is in range.
 
     Raises:
-        InputError: another encoding, or sizes that do not fit the data.
+        InputError: another encoding, sizes that do not fit the data, or bytes that do not decode.
 
     """
+    if hasattr(message, "format"):
+        return decompress(bytes(memoryview(message.data)), str(message.format))
     values = _pixels(message, "depth image")
     if values.dtype.kind == "u":
         return from_millimetres(values.astype(np.uint16))

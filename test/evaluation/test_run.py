@@ -39,7 +39,7 @@ def report(folder: Path) -> Any:
     return content
 
 
-@pytest.mark.parametrize("truth", ["depth", "millimetres", "lidar", "disparity"])
+@pytest.mark.parametrize("truth", ["depth", "millimetres", "compressed", "lidar", "disparity"])
 @pytest.mark.parametrize("storage", ["mcap", "ros1"])
 def test_every_truth_in_every_kind_of_bag_gives_the_error_that_was_put_in(
     tmp_path: Path, truth: str, storage: str
@@ -52,7 +52,7 @@ def test_every_truth_in_every_kind_of_bag_gives_the_error_that_was_put_in(
     ]
     for record in outcome.evaluation.records:
         assert record.key.camera == "/front"
-        assert record.truth_kind == {"millimetres": "depth"}.get(truth, truth)
+        assert record.truth_kind == {"millimetres": "depth", "compressed": "depth"}.get(truth, truth)
         assert record.scores["abs_rel"] == pytest.approx(0.1, rel=2e-3 if truth == "lidar" else 1e-3)
         assert record.scores["abs_rel_median"] < 1e-3
         assert record.truth_px == pytest.approx((16 * 24) if truth == "lidar" else 64 * 96, abs=4)

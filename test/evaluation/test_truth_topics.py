@@ -75,6 +75,30 @@ def test_an_image_that_is_no_depth_and_this_packages_output_are_no_truth(other: 
         truth(depth(other))
 
 
+def compressed_depth(name: str) -> TopicIndex:
+    return topic(f"{name}/compressedDepth", COMPRESSED, OPTICAL, "16UC1", SIZE)
+
+
+def test_depth_may_be_compressed_as_image_transport_does() -> None:
+    sensor = "/camera/aligned_depth_to_color/image_raw"
+    assert truth(compressed_depth(sensor), cloud("/lidar")) == (f"{sensor}/compressedDepth", "depth")
+    assert truth(compressed_depth(sensor), depth(sensor)) == (sensor, "depth"), "what is there raw is exact"
+    named = f"{sensor}/compressedDepth"
+    assert truth(compressed_depth(sensor), depth(sensor), named=named) == (named, "depth")
+    with pytest.raises(InputError, match="no truth for /front/image_raw"):
+        truth(compressed_depth("/front/confidence"))
+    with pytest.raises(
+        InputError, match=r"truth topic /rgb/compressed has encoding '': expected 32FC1 or 16UC1"
+    ):
+        truth(topic("/rgb/compressed", COMPRESSED, OPTICAL), named="/rgb/compressed")
+
+
+def test_compressed_depth_under_the_nodes_name_beside_a_lidar_is_asked_about() -> None:
+    ours = compressed_depth("/front/depth/image_rect")
+    with pytest.raises(InputError, match=r"^/front/depth/image_rect and /velodyne_points may be the truth"):
+        truth(ours, cloud("/velodyne_points"))
+
+
 def test_points_of_the_output_bag_are_no_truth() -> None:
     ours = cloud("/front/prv2/points", frame=OPTICAL)
     assert truth(ours, topic("/front/disparity", DISPARITY, OPTICAL)) == ("/front/disparity", "disparity")

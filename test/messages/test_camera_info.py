@@ -18,7 +18,7 @@ from sensor_msgs.msg import CameraInfo
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.camera_file import read_camera_info
-from prv2_ros.messages.camera_info import calibration, check_info, fill_camera_info, info_content, is_uncalibrated
+from prv2_ros.messages.camera_info import calibration, check_info, fill_camera_info, info_content, is_uncalibrated, says_rectified
 
 
 def info(**changes: Any) -> CameraInfo:
@@ -283,3 +283,18 @@ def test_binning_of_an_odd_side_leaves_the_last_pixels_out() -> None:
     known = calibration(source, 640, 360)
     assert known is not None
     assert (known.camera.fx, known.camera.cx, known.camera.cy) == (500.0, 319.75, 179.75)
+
+
+@pytest.mark.parametrize(
+    ("topic", "rectified"),
+    [
+        ("/front/image_rect", True),
+        ("/front/image_rect_color/compressed", True),
+        ("/front/depth/image_rect/compressedDepth", True),
+        ("/front/image_raw/compressedDepth", False),
+        ("/front/image_direct", False),
+        ("/image_rect/raw", False),
+    ],
+)
+def test_a_topics_name_says_whether_its_images_are_rectified(topic: str, rectified: bool) -> None:
+    assert says_rectified(topic) is rectified
