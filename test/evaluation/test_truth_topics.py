@@ -87,9 +87,7 @@ def test_depth_may_be_compressed_as_image_transport_does() -> None:
     assert truth(compressed_depth(sensor), depth(sensor), named=named) == (named, "depth")
     with pytest.raises(InputError, match="no truth for /front/image_raw"):
         truth(compressed_depth("/front/confidence"))
-    with pytest.raises(
-        InputError, match=r"truth topic /rgb/compressed has encoding '': expected 32FC1 or 16UC1"
-    ):
+    with pytest.raises(InputError, match=r"truth topic /rgb/compressed has encoding '': expected 32FC1 or 16UC1"):
         truth(topic("/rgb/compressed", COMPRESSED, OPTICAL), named="/rgb/compressed")
 
 

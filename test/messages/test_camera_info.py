@@ -18,7 +18,14 @@ from sensor_msgs.msg import CameraInfo
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.camera_file import read_camera_info
-from prv2_ros.messages.camera_info import calibration, check_info, fill_camera_info, info_content, is_uncalibrated, says_rectified
+from prv2_ros.messages.camera_info import (
+    calibration,
+    check_info,
+    fill_camera_info,
+    info_content,
+    is_uncalibrated,
+    says_rectified,
+)
 
 
 def info(**changes: Any) -> CameraInfo:
