@@ -166,7 +166,7 @@ def cut(scene: TileScene, x: int, y: int, window_px: int) -> Window:
     area = slice(y, y + window_px), slice(x, x + window_px)
     return Window(
         overview=scene.overview.image,
-        f_px=camera.fx,
+        f_px=math.sqrt(camera.fx * camera.fy),
         box_xywh=((left + x) * to_x, (top + y) * to_y, window_px * to_x, window_px * to_y),
         image=tile.image[area],
         log_depth=log_truth(tile.depth_m[area]),

@@ -79,10 +79,9 @@ def _marker(out: Path, seed: int) -> Path:
 
 
 def encode(depth: np.ndarray) -> np.ndarray:
-    """Logarithmic uint16 code, 0 for sky."""
-    valid = (depth > 0.02) & (depth < FAR_M)
-    code = np.round(np.log(np.clip(depth, 0.1, None) / 0.1) / LOG_STEP)
-    return np.where(valid, np.clip(code, 1, 65535), 0).astype(np.uint16)
+    """Logarithmic uint16 code, 0 for sky, 65535 for what is too near to be known."""
+    code = np.clip(np.round(np.log(np.clip(depth, 0.1, None) / 0.1) / LOG_STEP), 1, 65534)
+    return np.where(depth < FAR_M, np.where(depth > 0.02, code, 65535), 0).astype(np.uint16)
 
 
 def write(out: Path, name: str, image: np.ndarray, depth: np.ndarray, meta: dict[str, object]) -> None:

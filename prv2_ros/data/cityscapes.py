@@ -86,7 +86,11 @@ def open_cityscapes(root: Path, split: str) -> ListedFrames[CityItem]:
             f"camera/{split}/CITY/*{_CAMERA}",
             f"unpack leftImg8bit_{kit}.zip, disparity_{kit}.zip and camera_{kit}.zip there",
         )
-    return ListedFrames(name=NAME, split=split, items=items, read=read_item)
+    return ListedFrames(name=NAME, split=split, items=items, read=read_item, shown=_shown)
+
+
+def _shown(item: CityItem) -> tuple[Path, ...]:
+    return (item.image, item.camera)
 
 
 def read_item(item: CityItem) -> Frame:

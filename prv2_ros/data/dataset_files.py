@@ -53,6 +53,9 @@ class Dataset(Protocol):
 
         """
 
+    def state(self, index: int) -> str:
+        """Tell by directory entries alone whether a frame's picture and camera are what they were: an equal text."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListedFrames(Generic[ItemT]):
@@ -67,6 +70,9 @@ class ListedFrames(Generic[ItemT]):
     read: Callable[[ItemT], Frame]
     """A function of a module."""
 
+    shown: Callable[[ItemT], Sequence[Path]]
+    """Gives the files that decide the picture and the camera, also those that may come; a function of a module."""
+
     def __len__(self) -> int:
         """Count the frames."""
         return len(self.items)
@@ -74,6 +80,23 @@ class ListedFrames(Generic[ItemT]):
     def __getitem__(self, index: int) -> Frame:
         """Read one frame from its files."""
         return self.read(self.items[index])
+
+    def state(self, index: int) -> str:
+        """Tell by directory entries alone whether a frame's picture and camera are what they were."""
+        item = self.items[index]
+        return f"{item} {file_states(self.shown(item))}"
+
+
+def file_states(paths: Sequence[Path]) -> str:
+    """Paths, sizes (B) and times of change (ns) of files, some of which may be missing."""
+    states = []
+    for path in map(os.path.abspath, paths):
+        try:
+            found = os.stat(path)
+            states.append((path, found.st_size, found.st_mtime_ns))
+        except OSError:
+            states.append((path, 0, 0))
+    return repr(states)
 
 
 def wrong_layout(root: Path, looked_for: str, way_out: str) -> InputError:
@@ -155,13 +178,28 @@ def read_png16(path: Path) -> NDArray[np.uint16]:
 
 def read_npy(path: Path) -> NDArray[np.float32]:
     """Array (H, W) of an .npy file."""
+    return _load_npy(path).astype(np.float32)
+
+
+def read_npy_metres(path: Path) -> NDArray[np.float32]:
+    """Depth (H, W) in metres of an .npy file of floats; whole numbers are millimetres as a rule, and are refused."""
+    values = _load_npy(path)
+    if values.dtype.kind != "f":
+        raise InputError(
+            f"{path}: {values.dtype} where depth in metres was expected; store metres as float, or millimetres as "
+            "16-bit .png"
+        )
+    return values.astype(np.float32)
+
+
+def _load_npy(path: Path) -> NDArray[Any]:
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise unreadable(path, error) from error
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
         raise InputError(f"{path}: expected one array (H, W) of numbers")
-    return values.astype(np.float32)
+    return values
 
 
 def known_depth(depth_m: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

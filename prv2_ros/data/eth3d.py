@@ -105,7 +105,11 @@ def open_eth3d(root: Path, split: str) -> ListedFrames[EthItem]:
         raise wrong_layout(
             root, f"SCENE/{_DEPTHS}/DSC_NNNN.JPG of images in SCENE/{_IMAGES}", "unpack the archives again"
         )
-    return ListedFrames(name=NAME, split=split, items=items, read=read_item)
+    return ListedFrames(name=NAME, split=split, items=items, read=read_item, shown=_shown)
+
+
+def _shown(item: EthItem) -> tuple[Path, ...]:
+    return (item.image, *(item.scene / _PINHOLE / name for name in ("images.txt", "cameras.txt")))
 
 
 def read_item(item: EthItem) -> Frame:

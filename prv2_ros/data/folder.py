@@ -4,8 +4,8 @@
 `camera.yml` or `camera.json`. These three lie in the folder itself (split `all`) or in its subfolders `train`, `val`
 and `test`.
 
-- Depth is along z. `.npy` and `.exr` (one float channel) hold metres, with 0 or NaN for unknown and inf for sky; `.png`
-  holds 16-bit millimetres, 0 for unknown, as ROS depth images of encoding 16UC1 do (REP-118).
+- Depth is along z. `.npy` (floats) and `.exr` (one float channel) hold metres, with 0 or NaN for unknown and inf for
+  sky; `.png` holds 16-bit millimetres, 0 for unknown, as ROS depth images of encoding 16UC1 do (REP-118).
 - The camera is what `prv2 predict --camera-info` reads: the YAML of camera_calibration, a CameraInfo message, either as
   JSON, or a flat table of width, height, fx, fy, cx, cy. The calibration of another size of the same shape is scaled.
   Depth and image are those of the camera as it is; a distorted one is rectified here.
@@ -28,15 +28,14 @@ from prv2_ros.data.dataset_files import (
     files_by_stem,
     known_depth,
     make_frame,
-    read_npy,
+    read_npy_metres,
     read_png16,
     read_rgb,
     shorten,
-    unreadable,
     wrong_layout,
 )
 from prv2_ros.data.exr import read_exr
-from prv2_ros.data.frames import Frame, list_pictures, read_frame
+from prv2_ros.data.frames import Frame, list_pictures, picture_files, read_frame
 from prv2_ros.data.rectify import rectify
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera_file import fit_camera, read_camera_info
@@ -56,7 +55,7 @@ def _read_millimetres(path: Path) -> NDArray[np.float32]:
 
 
 _DEPTH_READERS: dict[str, Callable[[Path], NDArray[np.float32]]] = {
-    ".npy": read_npy,
+    ".npy": read_npy_metres,
     ".png": _read_millimetres,
     ".exr": read_exr,
 }
@@ -98,7 +97,11 @@ def open_folder(root: Path, split: str) -> ListedFrames[FolderItem]:
             "add it, or take those images out",
         )
     items = [FolderItem(image=images[stem], depth=depths[stem], camera=camera) for stem in images]
-    return ListedFrames(name=NAME, split=split, items=items, read=read_item)
+    return ListedFrames(name=NAME, split=split, items=items, read=read_item, shown=_shown)
+
+
+def _shown(item: FolderItem) -> tuple[Path, ...]:
+    return (item.image, item.camera)
 
 
 def read_item(item: FolderItem) -> Frame:
@@ -121,16 +124,6 @@ def read_item(item: FolderItem) -> Frame:
     return rectify(frame)
 
 
-def read_project_frame(path: Path) -> Frame:
-    """Read the frame of one JSON file of the project's own format."""
-    try:
-        return read_frame(path)
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise unreadable(path, error) from error
-
-
 def open_frames(root: Path, split: str) -> ListedFrames[Path]:
     """List the frames of a folder that `prv2 synth` wrote.
 
@@ -138,4 +131,4 @@ def open_frames(root: Path, split: str) -> ListedFrames[Path]:
         InputError: the folder is missing or has no frames.
 
     """
-    return ListedFrames(name=FRAMES_NAME, split=split, items=list_pictures(root), read=read_project_frame)
+    return ListedFrames(name=FRAMES_NAME, split=split, items=list_pictures(root), read=read_frame, shown=picture_files)

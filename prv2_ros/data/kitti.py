@@ -81,7 +81,7 @@ def open_kitti(root: Path, split: str) -> ListedFrames[KittiItem]:
         items = list(_annotated(root, split))
     else:
         items = list(_eigen(root, split.removeprefix("eigen_")))
-    return ListedFrames(name=NAME, split=split, items=items, read=read_item)
+    return ListedFrames(name=NAME, split=split, items=items, read=read_item, shown=_shown)
 
 
 def _annotated(root: Path, split: str) -> Iterator[KittiItem]:
@@ -169,6 +169,10 @@ def _item(raw: Path, drive: str, camera: str, depth: Path) -> KittiItem:
         intrinsics=raw.parent / "calib_cam_to_cam.txt",
         camera=camera,
     )
+
+
+def _shown(item: KittiItem) -> tuple[Path, ...]:
+    return (item.image, item.image.with_suffix(".jpg"), item.intrinsics)
 
 
 def read_item(item: KittiItem) -> Frame:

@@ -71,7 +71,12 @@ def open_mvs_synth(root: Path, split: str) -> ListedFrames[SynthItem]:
         inner = [name for name in names if name.startswith("GTAV_")]
         way_out = f"give {root / inner[-1]}" if inner else "give the folder GTAV_1080, GTAV_720 or GTAV_540"
         raise wrong_layout(root, "sequences SSSS/images/NNNN.png, SSSS/depths/NNNN.exr, SSSS/poses/NNNN.json", way_out)
-    return ListedFrames(name=NAME, split=split, items=items, read=read_item)
+    return ListedFrames(name=NAME, split=split, items=items, read=read_item, shown=_shown)
+
+
+def _shown(item: SynthItem) -> tuple[Path, ...]:
+    sequence, stem = item.sequence, item.stem
+    return sequence / "images" / f"{stem}.png", sequence / "poses" / f"{stem}.json"
 
 
 def read_item(item: SynthItem) -> Frame:

@@ -135,7 +135,11 @@ def open_scannetpp(root: Path, split: str) -> ListedFrames[ScanItem]:
         items += found
     if not items:
         raise InputError(f"{path}: names no scene; download it again")
-    return ListedFrames(name=NAME, split=split, items=items, read=read_item)
+    return ListedFrames(name=NAME, split=split, items=items, read=read_item, shown=_shown)
+
+
+def _shown(item: ScanItem) -> tuple[Path, ...]:
+    return (item.image, item.cameras)
 
 
 def read_item(item: ScanItem) -> Frame:

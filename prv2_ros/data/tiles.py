@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -150,9 +152,20 @@ def write_tile_scene(folder: Path, scene: TileScene) -> None:
     write_frame(folder, scene.overview)
 
 
-def read_tile_scene(path: Path) -> TileScene:
-    """Read the scene whose overview's JSON this is."""
-    tiles = sorted(path.parent.glob(f"{path.stem}-*.json"))
+def read_tile_scene(path: Path, tiles: Sequence[Path] | None = None) -> TileScene:
+    """Read the scene whose overview's JSON this is.
+
+    Args:
+        path: JSON file of the overview.
+        tiles: JSON files of its tiles, as `list_scenes` has them; None looks for them among all files of the folder,
+            which takes the longer the more there are.
+
+    Raises:
+        InputError: it has no tiles, or a file cannot be read.
+
+    """
+    if tiles is None:
+        tiles = sorted(path.parent.glob(f"{glob.escape(path.stem)}-*.json"))
     if not tiles:
         raise InputError(f"scene {path.stem} in {path.parent} has no tiles: write it with `prv2 synth --tiles`")
     return TileScene(overview=read_frame(path), tiles=tuple(read_frame(tile) for tile in tiles))

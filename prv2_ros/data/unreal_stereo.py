@@ -92,7 +92,7 @@ def open_unreal_stereo(root: Path, split: str) -> ListedFrames[UnrealItem]:
             f"SCENE/Image0, SCENE/Disp0 and SCENE/Extrinsics0 of {path}, and there is no {shorten(absent)}",
             "unpack UnrealStereo4K_NNNNN.zip there, or take the lines of those scenes out of the list",
         )
-    return ListedFrames(name=NAME, split=split, items=items, read=read_item)
+    return ListedFrames(name=NAME, split=split, items=items, read=read_item, shown=_shown)
 
 
 def _item(root: Path, path: Path, line: str) -> UnrealItem:
@@ -103,6 +103,11 @@ def _item(root: Path, path: Path, line: str) -> UnrealItem:
             "(00000/Image0/00000.png 00000/Image1/00000.png 00000/Disp0/00000.npy 00000/Disp1/00000.npy)"
         )
     return UnrealItem(image=root / fields[0], disparity=root / fields[2])
+
+
+def _shown(item: UnrealItem) -> tuple[Path, ...]:
+    camera = item.disparity.parents[1] / "Extrinsics0" / f"{item.disparity.stem}.txt"
+    return item.image, item.image.with_suffix(".raw"), item.image.with_suffix(".jpg"), item.disparity, camera
 
 
 def read_item(item: UnrealItem) -> Frame:

@@ -75,11 +75,15 @@ def motorcycle_frame() -> TruthFrame:
 
 
 def rendered_frames(folder: Path) -> Iterator[TruthFrame]:
-    """Frames of a folder of NNNNN.json, .jpg and _depth.png (16 bit, depth_m = 0.1 * 1.00018 ** code, 0 = sky)."""
+    """Frames of a folder of NNNNN.json, .jpg and _depth.png.
+
+    Its 16 bits are a code: depth_m = 0.1 * 1.00018 ** code, 0 = sky, 65535 = unknown.
+    """
     for path in _sorted_files(folder, "*.json"):
         meta = json.loads(path.read_text())
         code = _read_image(path.with_name(f"{path.stem}_depth.png"), cv2.IMREAD_UNCHANGED)
-        depth_m = np.where(code > 0, 0.1 * 1.00018 ** code.astype(np.float64), np.inf).astype(np.float32)
+        depth_m = (0.1 * 1.00018 ** code.astype(np.float64)).astype(np.float32)
+        depth_m[code == 0], depth_m[code == 65535] = np.inf, np.nan
         yield TruthFrame(
             name=path.stem,
             kind=str(meta["kind"]),

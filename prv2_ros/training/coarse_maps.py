@@ -6,7 +6,7 @@ The coarse network sees a whole overview to give a tile its depth: most of the w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from prv2_ros.data.frames import list_pictures
+from prv2_ros.data.frames import list_scenes
 from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.files import whole_file
@@ -26,9 +26,10 @@ from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import STRIDE_PX, DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
+from prv2_ros.training.sources import tile_folder
 
-_READ_AHEAD = 64  # scenes in memory
 _BATCH = 16  # pictures of one size that the network sees together
+_WAITING = 64  # scenes in memory until there are enough of their size
 _FILES_AT_ONCE = 8
 
 _FORMAT = b"features in float16, depth and scale in float32, at a size that the network takes"
@@ -55,7 +56,7 @@ def write_coarse_maps(
 
     Args:
         model: its coarse part is used as it is.
-        folders: folders of tile scenes (`prv2 synth --tiles`).
+        folders: folders of tile scenes (`prv2 synth --tiles`), as `tile_folder` takes them.
         output: where to write; a subfolder is named after the coarse weights and the precision and a file after the
             picture, so that other weights, another precision and other pictures get their own.
         bf16: whether to compute in bfloat16.
@@ -64,14 +65,14 @@ def write_coarse_maps(
         JSON file of each tile and the file of its maps.
 
     Raises:
-        InputError: no folders, or one without tile scenes.
+        InputError: no folders, one without tile scenes, or a data set of another kind.
 
     """
     if not folders:
         raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
     precision = "" if bf16 else "_float32"  # maps in bfloat16 keep the name from before it told the two apart
     place = output / f"coarse_maps_{_fingerprint(model.coarse)}_{model.spec.second_look:g}{precision}"
-    scenes = {path: _tiles(path) for folder in folders for path in list_pictures(Path(folder))}
+    scenes = {path: tiles for source in folders for path, tiles in list_scenes(tile_folder(source)).items()}
     if not any(scenes.values()):
         raise InputError(f"no tiles in {', '.join(folders)}: write them with `prv2 synth --tiles`")
     place.mkdir(parents=True, exist_ok=True)
@@ -87,29 +88,47 @@ def write_coarse_maps(
         ThreadPoolExecutor(_FILES_AT_ONCE) as files,
         tqdm(desc="coarse maps", unit="scene", total=len(scenes), initial=len(scenes) - len(missing)) as bar,
     ):
-        for start in range(0, len(missing), _READ_AHEAD):
-            paths = list(missing)[start : start + _READ_AHEAD]
-            for some in _of_one_size(list(zip(paths, files.map(read_tile_scene, paths), strict=True))):
-                with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
-                    answers = _predict(model, [scene for _, scene in some])
-                written = [file for path, _ in some for file in missing[path]]
-                list(files.map(_write, written, answers))
-                bar.update(len(some))
+        for some, count in _of_one_size(_read({path: scenes[path] for path in missing}, files)):
+            with torch.autocast(_device(model).type, torch.bfloat16, enabled=bf16):
+                answers = _predict(model, [scene for _, scene in some], count)
+            written = [file for path, _ in some for file in missing[path]]
+            list(files.map(_write, written, answers))
+            bar.update(len(some))
     return maps
 
 
-def _of_one_size(scenes: Sequence[tuple[Path, TileScene]]) -> Iterator[list[tuple[Path, TileScene]]]:
-    """Batches of scenes whose overviews have the same size."""
-    by_size: dict[tuple[int, ...], list[tuple[Path, TileScene]]] = {}
+def _read(scenes: Mapping[Path, Sequence[Path]], files: ThreadPoolExecutor) -> Iterator[tuple[Path, TileScene]]:
+    """Scenes of these overviews and tiles, a batch of them read together."""
+    paths = list(scenes)
+    for start in range(0, len(paths), _BATCH):
+        some = paths[start : start + _BATCH]
+        yield from zip(some, files.map(read_tile_scene, some, [scenes[path] for path in some]), strict=True)
+
+
+def _of_one_size(scenes: Iterable[tuple[Path, TileScene]]) -> Iterator[tuple[list[tuple[Path, TileScene]], int]]:
+    """Batches of scenes whose overviews have one size, each with the number of pictures that the network is to see.
+
+    A GPU spends seconds on each new shape of its input. So scenes wait until `_BATCH` of their size have come. Those
+    that are left at the end take the number of an earlier batch of their size, if one was as large.
+    """
+    waiting: dict[tuple[int, ...], list[tuple[Path, TileScene]]] = {}
+    seen: dict[tuple[int, ...], set[int]] = {}
+
+    def taken(size: tuple[int, ...]) -> tuple[list[tuple[Path, TileScene]], int]:
+        some, counts = waiting.pop(size), seen.setdefault(size, set())
+        count = min((n for n in counts if n >= len(some)), default=len(some))
+        counts.add(count)
+        return some, count
+
     for path, scene in scenes:
-        by_size.setdefault(scene.overview.image.shape, []).append((path, scene))
-    for alike in by_size.values():
-        for start in range(0, len(alike), _BATCH):
-            yield alike[start : start + _BATCH]
-
-
-def _tiles(overview: Path) -> list[Path]:
-    return sorted(overview.parent.glob(f"{overview.stem}-*.json"))
+        size = scene.overview.image.shape
+        waiting.setdefault(size, []).append((path, scene))
+        if len(waiting[size]) == _BATCH:
+            yield taken(size)
+        elif sum(map(len, waiting.values())) >= _WAITING:  # of many sizes
+            yield taken(max(waiting, key=lambda other: len(waiting[other])))
+    for size in list(waiting):
+        yield taken(size)
 
 
 def read_coarse_tile(path: Path) -> CoarseTile:
@@ -130,11 +149,15 @@ def _device(model: DepthModel) -> torch.device:
     return next(model.parameters()).device
 
 
-def _predict(model: DepthModel, scenes: Sequence[TileScene]) -> list[dict[str, Any]]:
-    """Maps of the scenes' tiles one after another; the overviews have one size."""
+def _predict(model: DepthModel, scenes: Sequence[TileScene], count: int) -> list[dict[str, Any]]:
+    """Maps of the scenes' tiles one after another; the overviews have one size.
+
+    The network sees `count` pictures: the last one is repeated.
+    """
     device = _device(model)
-    cameras = [scene.overview.camera for scene in scenes]
-    images = torch.from_numpy(np.stack([scene.overview.image for scene in scenes]))
+    overviews = [scene.overview for scene in scenes] + [scenes[-1].overview] * (count - len(scenes))
+    cameras = [overview.camera for overview in overviews]
+    images = torch.from_numpy(np.stack([overview.image for overview in overviews]))
     image_B3HW = images.to(device).permute(0, 3, 1, 2)  # channels last
     fx_B, fy_B = (torch.tensor(f, dtype=torch.float32) for f in zip(*((c.fx, c.fy) for c in cameras), strict=True))
     answers: list[dict[str, Any]] = []

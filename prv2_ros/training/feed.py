@@ -21,7 +21,7 @@ from prv2_ros.training.config import WHOLE_MODEL, TrainConfig
 from prv2_ros.training.pseudo_labels import LabelKey, read_pseudo_label
 from prv2_ros.training.samples import coarse_sample, tile_sample
 from prv2_ros.training.scene_samples import SceneSample, native_sample, scene_sample
-from prv2_ros.training.sources import Draw, whole_scene
+from prv2_ros.training.sources import Draw, tile_folder, whole_scene
 
 Batch = dict[str, Tensor]
 _RELIST_EVERY = 200  # batches between two looks at growing folders
@@ -126,7 +126,7 @@ def _by_source(tiles: list[Path], config: TrainConfig) -> list[list[Path]]:
     """One list a source where sources have shares, else one list of all, so that every tile is as likely."""
     if not config.data_shares:
         return [tiles]
-    return [[tile for tile in tiles if tile.parent == Path(source)] for source in config.data]
+    return [[tile for tile in tiles if tile.parent == folder] for folder in map(tile_folder, config.data)]
 
 
 def _coarse_batch(draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:

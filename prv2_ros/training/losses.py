@@ -139,8 +139,12 @@ def align_offset(log_true: Tensor, log_pred: Tensor) -> Tensor:
 
 def edge_weight(log_true: Tensor, radius: int = 3, jump: float = 0.08) -> Tensor:
     """1 within `radius` px of a step of more than `jump` in log depth (or of the sky's border), else 0."""
-    filled = torch.nan_to_num(log_true, nan=0.0, posinf=math.log(2 * SKY_M)).clamp(-3, 7)
-    step = _largest_around(filled, 1) + _largest_around(-filled, 1)
+    known = ~torch.isnan(log_true)
+    filled = torch.nan_to_num(log_true, posinf=math.log(2 * SKY_M)).clamp(-3, 7)
+    # The border of what is unknown is no edge: there is nothing to step to.
+    highest = _largest_around(torch.where(known, filled, -math.inf), 1)
+    lowest = -_largest_around(torch.where(known, -filled, -math.inf), 1)
+    step = torch.where(known, highest - lowest, 0.0)
     return _largest_around((step > jump).to(log_true.dtype), radius)
 
 

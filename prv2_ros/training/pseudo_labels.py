@@ -7,6 +7,7 @@ good edges and an unsure scale (PatchRefiner V2, arXiv 2501.01121).
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ from tqdm import tqdm
 from prv2_ros.data.frames import Frame, decode_depth, encode_depth
 from prv2_ros.errors import InputError
 from prv2_ros.files import whole_file
-from prv2_ros.training.sources import list_items
+from prv2_ros.training.sources import Item, list_items
+
+_INDEX = "index.json"  # in the labels' folder: file of a label by what the state of its picture hashes to
+_READING = 1  # to be counted up where a reader makes another picture or camera of the same files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,7 @@ def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path
         sources: as `list_items` takes them.
         output: where to write, in a subfolder of the teacher's name; a file is named after the picture and what it
             shows, so that a label follows its picture to another place in the list, and another picture gets its own.
+            An index beside them spares reading the pictures whose files have not changed since.
 
     Returns:
         File of each picture's label.
@@ -59,16 +64,41 @@ def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path
     place.mkdir(parents=True, exist_ok=True)
     items = {(k, item.name): item for k, source in enumerate(sources) for item in list_items(source)}
     files: dict[LabelKey, Path] = {}
-    for key, item in tqdm(items.items(), desc="pseudo labels", unit="picture"):
-        frame = item.read()
-        files[key] = place / f"{_seen(frame)}_{frame.name}.png"
-        if not files[key].exists():
-            _write(files[key], teacher.predict(frame))
+    known = _read_index(place)
+    before = dict(known)
+    try:
+        for key, item in tqdm(items.items(), desc="pseudo labels", unit="picture"):
+            state = hashlib.sha256(f"{_READING} {item.state()}".encode()).hexdigest()[:16]
+            if state not in known or not (place / known[state]).exists():
+                known[state] = _label(item, place, teacher)
+            files[key] = place / known[state]
+    finally:
+        if known != before:
+            with whole_file(place / _INDEX) as file:
+                file.write(json.dumps(known).encode())
     return files
 
 
+def _label(item: Item, place: Path, teacher: Teacher) -> str:
+    """Name of the file with an item's label, which is written where it is missing."""
+    frame = item.read()
+    path = place / f"{_seen(frame)}_{frame.name}.png"
+    if not path.exists():
+        _write(path, teacher.predict(frame))
+    return path.name
+
+
+def _read_index(place: Path) -> dict[str, str]:
+    """Index of a folder; empty where there is none that can be read, for it only saves work."""
+    try:
+        found = json.loads((place / _INDEX).read_bytes())
+        return {str(state): str(name) for state, name in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
 def read_pseudo_label(path: Path) -> NDArray[np.float32]:
-    """Depth (H, W) in metres of one label; inf where there is none."""
+    """Depth (H, W) in metres of one label; inf or NaN where there is none."""
     code = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if code is None:
         raise InputError(f"pseudo label {path} cannot be read: delete it, and it is computed again")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prv2_ros.data.frames import Frame
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.network.align import network_focal
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
 from prv2_ros.training.coarse_maps import CoarseTile
 
@@ -61,7 +62,7 @@ def draw_window(camera: CameraModel, size_hw: tuple[int, int], rng: np.random.Ge
     out_h, out_w = size_hw
     largest = min(width / out_w, height / out_h)
     shrink = 1.0 if rng.uniform() < 0.5 else math.exp(rng.uniform(math.log(0.55), 0))
-    f_full = camera.fx / largest  # focal length at the output's size when the window is the largest
+    f_full = math.sqrt(camera.fx * camera.fy) / largest  # at the output's size when the window is the largest
     shrink = min(1.0, max(shrink, f_full / F_RANGE_PX[1]))
     w, h = max(1, round(out_w * largest * shrink)), max(1, round(out_h * largest * shrink))
     # Windows stay near the optical axis: the network takes the image centre for the principal point.
@@ -86,8 +87,13 @@ def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generat
     return CoarseSample(
         image=recolour(np.ascontiguousarray(image), rng),
         log_depth=log_truth(np.ascontiguousarray(depth)),
-        f_px=frame.camera.fx * out_w / window.width,
+        f_px=window_focal(frame.camera, window, size_hw),
     )
+
+
+def window_focal(camera: CameraModel, window: Window, size_hw: tuple[int, int]) -> float:
+    """Focal length (px) of a window that is resized to (h, w), as inference tells the network that of a picture."""
+    return network_focal(camera.fx, camera.fy, (window.height, window.width), size_hw)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from prv2_ros.data.frames import Frame
 from prv2_ros.data.tiles import TileScene
 from prv2_ros.errors import InputError
+from prv2_ros.network.align import network_focal
 from prv2_ros.network.coarse_lite import F_CANONICAL_PX
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE
 from prv2_ros.training.samples import log_truth, recolour
@@ -103,7 +104,7 @@ def scene_sample(
     return SceneSample(
         image=whole[0],
         log_depth=np.ascontiguousarray(whole[1]),
-        f_px=scene.overview.camera.fx * size_hw[1] / view[2],
+        f_px=network_focal(scene.overview.camera.fx, scene.overview.camera.fy, (view[3], view[2]), size_hw),
         patches=cut[0],
         patch_log_depth=cut[1],
         patch_label=cut[2],
@@ -128,7 +129,8 @@ def native_sample(
     log_depth: NDArray[Any] = log_truth(tile.depth_m[y : y + h, x : x + w])
     if rng.uniform() < 0.5:
         image, log_depth = image[:, ::-1], log_depth[:, ::-1]
-    canonical = log_depth - np.float32(math.log(tile.camera.fx / F_CANONICAL_PX))
+    f_px = network_focal(tile.camera.fx, tile.camera.fy, size_hw, size_hw)
+    canonical = log_depth - np.float32(math.log(f_px / F_CANONICAL_PX))
     return recolour(np.ascontiguousarray(image), rng), np.ascontiguousarray(canonical)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from prv2_ros.data import tiles
+from prv2_ros.data.dataset_files import file_states
 from prv2_ros.data.folder import FRAMES_NAME
-from prv2_ros.data.frames import Frame, list_pictures, read_frame
+from prv2_ros.data.frames import Frame, list_scenes, picture_files, read_frame
 from prv2_ros.data.readers import parse_source
 from prv2_ros.data.synthetic import render
 from prv2_ros.data.tiles import TileScene, read_tile_scene
@@ -33,6 +34,9 @@ class Item:
     read_scene: Callable[[], TileScene]
     """The whole picture and what is known of its native pixels, which may be the same."""
 
+    state: Callable[[], str]
+    """A text that stays equal as long as the picture and its camera do, without reading them."""
+
 
 def list_items(source: str) -> list[Item]:
     """Items of a source, in order of name.
@@ -49,11 +53,35 @@ def list_items(source: str) -> list[Item]:
     if parsed.name != FRAMES_NAME:
         dataset = parsed.open()
         reads = [partial(dataset.__getitem__, k) for k in range(len(dataset))]
-        return [Item(name=f"{k:08d}", read=read, read_scene=partial(_read_whole, read)) for k, read in enumerate(reads)]
-    paths = list_pictures(parsed.root)
-    if not paths:
+        return [
+            Item(name=f"{k:08d}", read=read, read_scene=partial(_read_whole, read), state=partial(dataset.state, k))
+            for k, read in enumerate(reads)
+        ]
+    scenes = list_scenes(parsed.root)
+    if not scenes:
         raise InputError(f"{parsed.root} holds tiles alone (NAME-K.json), and not the pictures that they are parts of")
-    return [Item(name=path.stem, read=partial(read_frame, path), read_scene=partial(_scene, path)) for path in paths]
+    return [
+        Item(
+            name=path.stem,
+            read=partial(read_frame, path),
+            read_scene=partial(_scene, path, tiles),
+            state=partial(_state, path),
+        )
+        for path, tiles in scenes.items()
+    ]
+
+
+def tile_folder(source: str) -> Path:
+    """Folder of tile scenes that a source names, as FOLDER, frames:FOLDER or frames:FOLDER:all; it is not looked into.
+
+    Raises:
+        InputError: the source is a data set of another kind, or none that is known.
+
+    """
+    parsed = parse_source(source)
+    if parsed.name != FRAMES_NAME:
+        raise InputError(f"stage refiner learns from folders that `prv2 synth --tiles` wrote, and {source} is none")
+    return parsed.root
 
 
 def whole_scene(frame: Frame) -> TileScene:
@@ -65,10 +93,12 @@ def _read_whole(read: Callable[[], Frame]) -> TileScene:
     return whole_scene(read())
 
 
-def _scene(path: Path) -> TileScene:
-    if next(path.parent.glob(f"{path.stem}-*.json"), None) is None:
-        return whole_scene(read_frame(path))
-    return read_tile_scene(path)
+def _state(path: Path) -> str:
+    return file_states(picture_files(path))
+
+
+def _scene(path: Path, tiles: Sequence[Path]) -> TileScene:
+    return read_tile_scene(path, tiles) if tiles else whole_scene(read_frame(path))
 
 
 class Draw:
@@ -107,7 +137,12 @@ class Draw:
 
 
 def _rendered(seed: int) -> Item:
-    return Item(name=str(seed), read=partial(_frame_of, seed), read_scene=partial(tiles.render, seed, 1))
+    return Item(
+        name=str(seed),
+        read=partial(_frame_of, seed),
+        read_scene=partial(tiles.render, seed, 1),
+        state=partial(str, seed),
+    )
 
 
 def _frame_of(seed: int) -> Frame:

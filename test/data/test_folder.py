@@ -41,6 +41,14 @@ def test_floats_may_hold_sky_and_holes(tmp_path: Path):
     assert np.isposinf(found[2:]).all()
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.int64])
+def test_whole_numbers_are_not_taken_for_metres(tmp_path: Path, kind: type):
+    root = trees.folder(tmp_path, depth_m=np.full((12, 16), 2250, kind))
+    way_out = "store metres as float, or millimetres as 16-bit .png"
+    with pytest.raises(InputError, match=rf"0001\.npy: {np.dtype(kind)} where depth in metres was expected; {way_out}"):
+        open_folder(root, "all")[0]
+
+
 def test_splits_are_subfolders(tmp_path: Path):
     for split in ("train", "val"):
         (tmp_path / split).mkdir()
@@ -95,5 +103,5 @@ def test_the_projects_own_frames_are_read_without_their_tiles(tmp_path: Path):
     dataset = open_frames(tmp_path, "all")
     assert [dataset[i].name for i in range(len(dataset))] == ["00000001"]
     (tmp_path / "00000001.json").write_text("{}")
-    with pytest.raises(InputError, match=r"00000001\.json: cannot be read \('width'\)"):
+    with pytest.raises(InputError, match=r"frame .*00000001\.json cannot be read \(it has no 'width'\)"):
         dataset[0]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import sys
 from pathlib import Path
 
 import dataset_trees as trees
@@ -80,6 +82,53 @@ def test_listing_opens_no_images_and_no_depth(tmp_path: Path, name: str):
     assert len(dataset) == whole
     with pytest.raises(InputError, match=r"(cannot be read|floats, expected)"):
         dataset[0]
+
+
+_LISTENERS: list[list[str]] = []
+"""Lists that get the name of every file that is opened, by whatever code."""
+
+
+def _note_opening(event: str, values: tuple[object, ...]) -> None:
+    if event == "open" and isinstance(values[0], str | Path):
+        for listener in _LISTENERS:
+            listener.append(str(values[0]))
+
+
+sys.addaudithook(_note_opening)  # there is no way to take it off again
+
+_DEPTH_ALONE = r"(?i)depth|groundtruth|disparity|Extrinsics1|dslr_calibration_jpg"
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_every_file_of_picture_and_camera_counts_for_the_state_of_a_frame(tmp_path: Path, name: str):
+    root = TREES[name](tmp_path)
+    dataset = open_dataset(name, root)
+    files: list[str] = []
+    _LISTENERS.append(files)
+    dataset[0]
+    _LISTENERS.clear()
+    opened = {Path(file) for file in files if Path(file).is_relative_to(root)}
+    counting = {path for path in opened if not re.search(_DEPTH_ALONE, path.relative_to(root).as_posix())}
+    assert len(counting) >= 2, "the picture and the camera"
+    for path in counting:
+        before = dataset.state(0)
+        assert dataset.state(0) == open_dataset(name, root).state(0) == before
+        found = path.stat()
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+        assert dataset.state(0) != before, f"{path} was written again"
+        before = dataset.state(0)
+        with path.open("ab") as file:
+            file.write(b" ")
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+        assert dataset.state(0) != before, f"{path} has another size"
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_frames_are_told_apart_by_their_states(tmp_path: Path, name: str):
+    dataset = open_dataset(name, TREES[name](tmp_path))
+    assert len({dataset.state(k) for k in range(len(dataset))}) == len(dataset)
+    (tmp_path / "moved").mkdir()
+    assert open_dataset(name, TREES[name](tmp_path / "moved")).state(0) != dataset.state(0)
 
 
 @pytest.mark.parametrize("name", list(READERS))

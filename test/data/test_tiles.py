@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from prv2_ros.data import tiles
-from prv2_ros.data.frames import list_frames
+from prv2_ros.data.frames import list_frames, list_scenes
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
@@ -62,12 +62,16 @@ def test_kind_of_the_scene_can_be_told() -> None:
     assert (made.overview.kind, made.tiles[0].kind) == ("close", "close")
 
 
-def test_scene_survives_the_folder(scene: tiles.TileScene, tmp_path: Path) -> None:
+def test_scene_survives_the_folder(scene: tiles.TileScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiles.write_tile_scene(tmp_path, scene)
     path = next(p for p in list_frames(tmp_path) if "-" not in p.stem)
     back = tiles.read_tile_scene(path)
     assert back.boxes_xywh() == pytest.approx(np.array(scene.boxes_xywh()))
     assert back.native_hw() == scene.native_hw()
+    listed = list_scenes(tmp_path)[path]
+    monkeypatch.setattr(Path, "glob", None)  # the folder is not searched once more
+    assert [tile.name for tile in tiles.read_tile_scene(path, listed).tiles] == [tile.name for tile in back.tiles]
+    monkeypatch.undo()
     for tile in tmp_path.glob("*-*.json"):
         tile.unlink()
     with pytest.raises(InputError, match="no tiles"):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +13,15 @@ import pytest
 import torch
 
 from prv2_ros.data import tiles
-from prv2_ros.data.frames import read_frame
+from prv2_ros.data.frames import Frame, read_frame
+from prv2_ros.data.tiles import TileScene
 from prv2_ros.errors import InputError
+from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.network.align import crop_aligned, upsample_to
+from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.looks import network_looks
 from prv2_ros.network.model import DepthModel, ModelSpec
+from prv2_ros.training import coarse_maps
 from prv2_ros.training.coarse_maps import read_coarse_tile, write_coarse_maps
 from prv2_ros.training.samples import tile_sample
 
@@ -120,6 +126,101 @@ def test_pictures_seen_together_get_the_maps_that_each_gets_alone(model: DepthMo
             np.testing.assert_allclose(found, expected, atol=2e-3 if name == "features" else 1e-5, rtol=2e-3)
 
 
+def _small_scene(number: int, width: int, height: int) -> TileScene:
+    """A scene of noise, whose one tile shows the middle of it at twice the size."""
+    camera = CameraModel.from_fov(width, height, 60)
+    cut = camera.resized(2 * width, 2 * height).cropped(width - 16, height - 16, 32, 32)
+    rng, name = np.random.default_rng(number), f"{number:04d}"
+
+    def frame(name: str, camera: CameraModel) -> Frame:
+        image = rng.integers(0, 256, (camera.height, camera.width, 3), dtype=np.uint8)
+        depth_m = np.full((camera.height, camera.width), 4, np.float32)
+        return Frame(name=name, image=image, depth_m=depth_m, camera=camera, kind="noise")
+
+    return TileScene(overview=frame(name, camera), tiles=(frame(f"{name}-0", cut),))
+
+
+def _seen_by(model: DepthModel, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Shapes (B, height, width) of what a model's coarse network is going to see."""
+    shapes: list[tuple[int, ...]] = []
+    before = model.predict_coarse
+
+    def noted(image: torch.Tensor, f_px: torch.Tensor) -> CoarseOutput:
+        shapes.append((image.shape[0], *image.shape[-2:]))
+        return before(image, f_px)
+
+    monkeypatch.setattr(model, "predict_coarse", noted)
+    return shapes
+
+
+def test_a_network_sees_one_number_of_pictures_of_each_size(
+    model: DepthModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each new shape costs a GPU seconds. Of a size with few pictures as many are seen as there are."""
+    place = tmp_path / "scenes"
+    place.mkdir()
+    sizes = [(96, 64)] * 52 + [(64, 64)] * 21 + [(64, 96)] * 5
+    for number, (width, height) in enumerate(np.random.default_rng(0).permutation(sizes).tolist()):
+        tiles.write_tile_scene(place, _small_scene(number, width, height))
+    shapes = _seen_by(model, monkeypatch)
+    maps = write_coarse_maps(model, (str(place),), tmp_path)
+    assert sorted(shapes) == [(5, 96, 64), *[(16, 64, 64)] * 2, *[(16, 64, 96)] * 4]
+    assert len({path.name for path in maps.values()}) == len(maps) == 78
+    assert all(path.exists() for path in maps.values())
+    # The last of a batch that was filled up has its own map.
+    shapes.clear()
+    alone = write_coarse_maps(model, (str(place),), tmp_path / "own")
+    assert len(shapes) == 7
+    for tile in list(maps)[-6:]:
+        one = tmp_path / tile.stem
+        one.mkdir()
+        for path in place.glob(f"{tile.stem[:4]}*"):
+            shutil.copy(path, one)
+        ((_, expected),) = write_coarse_maps(model, (str(one),), tmp_path / "alone").items()
+        for found in (maps[tile], alone[tile]):
+            np.testing.assert_allclose(
+                read_coarse_tile(found).log_depth, read_coarse_tile(expected).log_depth, atol=1e-5, rtol=2e-3
+            )
+
+
+def test_few_scenes_are_in_memory_whatever_their_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coarse_maps, "_WAITING", 20)
+    order, taken, most = np.random.default_rng(0).integers(0, 12, 300).tolist(), 0, 0
+    scenes = [_small_scene(0, 64 + 32 * k, 64) for k in range(12)]
+    read: list[int] = []
+
+    def reading() -> Iterator[tuple[Path, TileScene]]:
+        for number, k in enumerate(order):
+            read.append(number)
+            yield Path(f"{number}.json"), scenes[k]
+
+    shapes = set()
+    given: list[Path] = []
+    for some, count in coarse_maps._of_one_size(reading()):
+        most = max(most, len(read) - taken)
+        taken += len(some)
+        given += [path for path, _ in some]
+        (size,) = {scene.overview.image.shape for _, scene in some}
+        assert len(some) <= count <= 16
+        shapes.add((count, size))
+    assert most == 20
+    assert sorted(int(path.stem) for path in given) == list(range(300))
+    assert len(shapes) <= 3 * 12, "the number of an earlier batch is taken where it was as large"
+
+
+def test_folders_are_searched_once(model: DepthModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "scenes"
+    place.mkdir()
+    for number in range(6):
+        tiles.write_tile_scene(place, _small_scene(number, 64, 64))
+    listings: list[object] = []
+    before = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: listings.append(folder) or before(folder))
+    monkeypatch.setattr(os, "scandir", None)  # what glob takes
+    assert len(write_coarse_maps(model, (f"frames:{place}",), tmp_path)) == 6
+    assert listings == [place] * 2, "the second one for the tiles, once all pictures are known"
+
+
 def test_other_weights_get_maps_of_their_own(folder: Path, model: DepthModel, tmp_path: Path) -> None:
     first = write_coarse_maps(model, (str(folder),), tmp_path)
     written = {path: path.stat().st_mtime_ns for path in first.values()}
@@ -174,6 +275,8 @@ def test_folders_without_tiles_are_named(model: DepthModel, tmp_path: Path) -> N
         write_coarse_maps(model, (), tmp_path)
     with pytest.raises(InputError, match=r"no folder .*absent"):
         write_coarse_maps(model, (str(tmp_path / "absent"),), tmp_path)
+    with pytest.raises(InputError, match=r"folders that `prv2 synth --tiles` wrote, and kitti:/data is none"):
+        write_coarse_maps(model, ("kitti:/data",), tmp_path)
 
 
 def test_frames_without_tiles_leave_no_folder(model: DepthModel, frames: Path, tmp_path: Path) -> None:

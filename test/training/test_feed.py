@@ -89,3 +89,24 @@ def test_pictures_that_come_while_training_runs_are_drawn(tmp_path: Path, monkey
     _folder(folder, b=30.0)
     assert depths_m() == {2.0}, "folders are listed now and then only"
     assert depths_m() == {2.0, 30.0}
+
+
+def test_tiles_are_told_apart_by_the_folder_that_their_source_names(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("a", "b")]
+    maps = {place / "1-0.json": tmp_path / "maps.npz" for place in places}
+    sources = (f"frames:{places[0]}", f"{places[1]}/")
+    config = TrainConfig(stage="refiner", data=sources, data_shares=(1.0, 2.0), workers=0)
+    assert Feed(config, 0, Prepared(maps=maps)).tiles == [[tile] for tile in maps]
+
+
+def test_unknown_depth_of_a_frame_is_no_sky(tmp_path: Path) -> None:
+    frame = _wall("a", 4.0)
+    frame.depth_m[:, :40], frame.depth_m[:, 40:80] = np.nan, np.inf
+    write_frame(tmp_path, frame)
+    for stage, name in (("coarse", "log_depth"), ("end_to_end", "patch_log_depth")):
+        config = TrainConfig(stage=stage, data=(str(tmp_path),), batch=4, sizes=((96, 128),), patch=(96, 96), workers=0)
+        truth = next(iter(Feed(config)))[name]
+        for kind in (truth.isnan(), truth.isposinf(), truth.isfinite()):
+            assert kind.float().mean() > 0.05
+        known = truth[truth.isfinite()]
+        torch.testing.assert_close(known, torch.full_like(known, np.log(4)), rtol=0, atol=1e-3)

@@ -131,6 +131,14 @@ def test_edge_weight_marks_three_pixels_on_both_sides() -> None:
     assert losses.edge_weight(true).sum() == 0
 
 
+def test_the_border_of_what_is_unknown_is_no_edge() -> None:
+    true = torch.full((1, 1, 12, 30), math.log(5.0))
+    true[..., :10] = torch.nan
+    assert losses.edge_weight(true).sum() == 0
+    true[..., 20:] = math.log(9.0)
+    assert torch.nonzero(losses.edge_weight(true)[0, 0, 5])[:, 0].tolist() == list(range(16, 24))
+
+
 @pytest.mark.parametrize("depth_m", [1.0, 100.0])
 def test_edge_weight_marks_the_border_of_the_sky(depth_m: float) -> None:
     true = torch.full((1, 1, 11, 40), math.log(depth_m))

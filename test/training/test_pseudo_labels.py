@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,8 +13,10 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from prv2_ros.data.dataset_files import ListedFrames
 from prv2_ros.data.frames import Frame, list_frames, read_frame
 from prv2_ros.errors import InputError
+from prv2_ros.training import sources
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Feed, Prepared
 from prv2_ros.training.pseudo_labels import Teacher, read_pseudo_label, write_pseudo_labels
@@ -41,13 +45,86 @@ def test_labels_are_what_the_teacher_says_and_are_made_once(frames: Path, tmp_pa
         known = np.isfinite(expected)
         assert known.any()
         np.testing.assert_allclose(found[known], expected[known], rtol=2e-4)
-        assert np.isinf(found[~known]).all()
+        assert np.isnan(found[~known]).all()
     shown.clear()
     assert write_pseudo_labels(teacher, (str(frames),), tmp_path) == files
     assert shown == []
     other, seen = _teacher("other")
     assert not set(write_pseudo_labels(other, (str(frames),), tmp_path).values()) & set(files.values())
     assert len(seen) == len(paths)
+
+
+def _count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the frames that are read from now on, of folders and of data sets."""
+    names: list[str] = []
+
+    def noted(read: Callable[..., Frame]) -> Callable[..., Frame]:
+        def reading(*args: object) -> Frame:
+            frame = read(*args)
+            names.append(frame.name)
+            return frame
+
+        return reading
+
+    monkeypatch.setattr(sources, "read_frame", noted(sources.read_frame))
+    monkeypatch.setattr(ListedFrames, "__getitem__", noted(ListedFrames.__getitem__))
+    return names
+
+
+@pytest.mark.parametrize("prefix", ["", "frames:"])
+def test_pictures_that_have_a_label_are_not_read_again(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    folder, (teacher, shown) = shutil.copytree(frames, tmp_path / "copied"), _teacher()
+    read = _count_reads(monkeypatch)
+
+    def start() -> dict[tuple[int, str], Path]:
+        read.clear()
+        shown.clear()
+        return write_pseudo_labels(teacher, (f"{prefix}{folder}",), tmp_path)
+
+    files = start()
+    assert len(read) == 3
+    assert start() == files
+    assert (read, shown) == ([], [])
+    _copy(frames, "00000000", folder, "00000003")
+    assert len(start()) == 4
+    assert (read, shown) == (["00000003"], ["00000003"])
+    os.utime(folder / "00000001.jpg")  # written again, as far as one can tell
+    assert start()[0, "00000001"] == files[0, "00000001"]
+    assert (read, shown) == (["00000001"], [])
+    files[0, "00000002"].unlink()
+    assert start()[0, "00000002"] == files[0, "00000002"]
+    assert (read, shown) == (["00000002"], ["00000002"])
+    assert files[0, "00000002"].exists()
+
+
+@pytest.mark.parametrize("text", [b"", b"[1]", b"{", b"\xff"])
+def test_an_index_that_cannot_be_read_is_made_anew(frames: Path, tmp_path: Path, text: bytes) -> None:
+    teacher, shown = _teacher()
+    files = write_pseudo_labels(teacher, (str(frames),), tmp_path)
+    (index,) = files[0, "00000000"].parent.glob("*.json")
+    before = index.read_bytes()
+    index.write_bytes(text)
+    shown.clear()
+    assert write_pseudo_labels(teacher, (str(frames),), tmp_path) == files
+    assert shown == []
+    assert index.read_bytes() == before
+
+
+def test_what_was_labelled_before_a_fault_is_not_read_again(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, (teacher, _) = shutil.copytree(frames, tmp_path / "copied"), _teacher()
+    picture = folder / "00000002.jpg"
+    whole = picture.read_bytes()
+    picture.write_bytes(whole[:100])
+    with pytest.raises(InputError, match=r"00000002\.jpg cannot be read"):
+        write_pseudo_labels(teacher, (str(folder),), tmp_path)
+    picture.write_bytes(whole)
+    read = _count_reads(monkeypatch)
+    write_pseudo_labels(teacher, (str(folder),), tmp_path)
+    assert read == ["00000002"]
 
 
 def test_label_lies_under_its_picture(frames: Path, tmp_path: Path) -> None:

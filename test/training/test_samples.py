@@ -10,9 +10,20 @@ from hypothesis import strategies as st
 
 from prv2_ros.data.frames import Frame
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.network.align import network_focal
 from prv2_ros.training import samples
 from prv2_ros.training.coarse_maps import CoarseTile
-from prv2_ros.training.samples import F_RANGE_PX, ColourChange, coarse_sample, log_truth, recolour, tile_sample
+from prv2_ros.training.samples import (
+    F_RANGE_PX,
+    ColourChange,
+    Window,
+    coarse_sample,
+    draw_window,
+    log_truth,
+    recolour,
+    tile_sample,
+    window_focal,
+)
 
 
 def _plane_frame(width: int = 240, height: int = 160) -> Frame:
@@ -78,6 +89,34 @@ def test_a_long_lens_is_not_cut_to_a_longer_one_than_inference_meets() -> None:
     found = [coarse_sample(frame, (64, 96), np.random.default_rng(seed)).f_px for seed in range(20)]
     assert min(found) == pytest.approx(2500.0 * 96 / 240), "the whole picture"
     assert F_RANGE_PX[1] * 0.95 < max(found) < F_RANGE_PX[1] * 1.02
+
+
+def test_the_focal_length_is_that_which_inference_takes() -> None:
+    """Of a lens that stretches, the mean of both axes at the window's scale along each."""
+    camera = CameraModel(width=241, height=160, fx=200.0, fy=260.0, cx=120.0, cy=79.5)
+    stretched = dataclasses.replace(_plane_frame(241), camera=camera)
+    for seed in range(8):
+        rng, size = np.random.default_rng(seed), (64, 96)
+        window = draw_window(camera, size, np.random.default_rng(seed))
+        expected = network_focal(camera.fx, camera.fy, (window.height, window.width), size)
+        assert coarse_sample(stretched, size, rng).f_px == window_focal(camera, window, size) == expected
+        assert expected != pytest.approx(camera.fx * 96 / window.width, rel=0.1)
+
+
+def test_windows_of_a_stretched_long_lens_end_where_inference_does() -> None:
+    """They are no smaller than those of the lens that has the mean focal length."""
+    windows = []
+    for fx, fy in ((2500.0, 2500.0), (1250.0, 5000.0)):
+        camera = CameraModel(width=240, height=160, fx=fx, fy=fy, cx=119.5, cy=79.5)
+        windows.append([draw_window(camera, (64, 96), np.random.default_rng(seed)) for seed in range(20)])
+    assert windows[0] == windows[1]
+
+
+@pytest.mark.parametrize("f_px", [200.0, 311.7, 1 / 3])
+def test_the_focal_length_of_equal_axes_and_scales_is_scaled(f_px: float) -> None:
+    camera = CameraModel(width=240, height=160, fx=f_px, fy=f_px, cx=119.5, cy=79.5)
+    window = Window(x=0, y=0, width=120, height=80)
+    assert window_focal(camera, window, (64, 96)) == pytest.approx(f_px * 96 / 120, rel=1e-15)
 
 
 def _cells(whole: np.ndarray, side: int) -> np.ndarray:

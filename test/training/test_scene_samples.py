@@ -11,7 +11,7 @@ from prv2_ros.data.frames import Frame
 from prv2_ros.data.tiles import TileScene
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.network.align import crop_aligned
+from prv2_ros.network.align import crop_aligned, network_focal
 from prv2_ros.network.coarse_lite import F_CANONICAL_PX
 from prv2_ros.training.consistency import consistency_error
 from prv2_ros.training.scene_samples import native_sample, scene_sample
@@ -79,6 +79,17 @@ def test_focal_length_is_that_of_the_picture() -> None:
     scene = _whole_scene()
     sample = scene_sample(scene, (128, 192), (96, 128), np.random.default_rng(0))
     assert sample.f_px == pytest.approx(scene.overview.camera.fx * 192 / 900, rel=1e-3)
+
+
+def test_focal_lengths_of_a_stretched_lens_are_those_which_inference_takes() -> None:
+    camera = CameraModel(width=900, height=600, fx=600.0, fy=800.0, cx=449.5, cy=299.5)
+    scene = whole_scene(_frame("b", _ramp(900, 600), camera))
+    sample = scene_sample(scene, (128, 224), (96, 128), np.random.default_rng(0))
+    view_h, view_w = round(900 / 224 * 128), 900  # the widest window of that shape
+    assert sample.f_px == pytest.approx(network_focal(600.0, 800.0, (view_h, view_w), (128, 224)), rel=1e-12)
+    _, canonical = native_sample(scene, (600, 900), np.random.default_rng(0))  # a window of all there is, or its mirror
+    far = np.log(np.sqrt(600.0 * 800.0) / F_CANONICAL_PX)
+    assert float(canonical.mean()) == pytest.approx(float(_ramp(900, 600).mean()) - far, abs=1e-5)
 
 
 def test_label_and_colours_follow_the_pixels() -> None:

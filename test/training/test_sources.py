@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,7 @@ import yaml
 from prv2_ros.errors import InputError
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Feed
-from prv2_ros.training.sources import Draw, list_items
+from prv2_ros.training.sources import Draw, list_items, tile_folder
 
 
 def test_tiles_are_parts_of_their_scene_and_no_pictures(tile_scenes: Path) -> None:
@@ -18,6 +20,32 @@ def test_tiles_are_parts_of_their_scene_and_no_pictures(tile_scenes: Path) -> No
     scene = item.read_scene()
     assert [tile.name for tile in scene.tiles] == [f"{item.name}-0", f"{item.name}-1"]
     assert item.read().name == scene.overview.name == item.name
+
+
+def test_a_scene_is_read_without_searching_its_folder(
+    tile_scenes: Path, frames: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of 4,000 scenes takes longer to search than a scene to read."""
+    items = [list_items(str(folder))[0] for folder in (tile_scenes, frames)]
+    for name in ("listdir", "scandir"):
+        monkeypatch.setattr(os, name, None)
+    assert [len(item.read_scene().tiles) for item in items] == [2, 1]
+
+
+def test_tiles_lie_in_folders(tmp_path: Path) -> None:
+    for source in (f"{tmp_path}", f"{tmp_path}/", f"frames:{tmp_path}", f"frames:{tmp_path}:all"):
+        assert tile_folder(source) == tmp_path
+    with pytest.raises(InputError, match=r"stage refiner learns from folders that .* wrote, and kitti:/data is none"):
+        tile_folder("kitti:/data")
+
+
+def test_a_file_that_is_no_frame_is_named(frames: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(frames, tmp_path / "copied")
+    (folder / "00000000.json").write_text("{")
+    item = list_items(str(folder))[0]
+    for read in (item.read, item.read_scene):
+        with pytest.raises(InputError, match=r"frame .*00000000\.json cannot be read \(Expecting property name"):
+            read()
 
 
 def test_a_frame_is_a_scene_of_its_own_pixels(frames: Path) -> None:
