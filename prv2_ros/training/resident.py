@@ -7,6 +7,7 @@ order from the same seeds; only the filters differ (one triangle filter, no roun
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -21,13 +22,23 @@ from torchvision.transforms.functional import gaussian_blur
 from tqdm import tqdm
 
 from prv2_ros.data.folder import FRAMES_NAME
-from prv2_ros.data.frames import LOG_STEP, NEAREST_M, CodedFrame, list_pictures, read_camera, read_coded_frame
+from prv2_ros.data.frames import (
+    LOG_STEP,
+    NEAREST_M,
+    UNKNOWN_CODE,
+    CodedFrame,
+    list_pictures,
+    read_camera,
+    read_coded_frame,
+)
 from prv2_ros.data.readers import parse_source
 from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Batch, batch_size_hw, sample_rngs
-from prv2_ros.training.samples import ColourChange, Window, draw_colour_change, draw_window
+from prv2_ros.training.samples import ColourChange, Window, draw_colour_change, draw_window, window_focal
+
+_logger = logging.getLogger(__name__)
 
 _CHUNK = 256  # frames of an allocation
 _READ_AT_ONCE = 1536  # new frames of a look at folders that grow
@@ -89,15 +100,20 @@ class FramePool:
         return torch.stack([self._images[slot // _CHUNK][slot % _CHUNK] for slot in slots])
 
     def log_depth(self, slots: Sequence[int], rows_Bh: Tensor, columns_Bw: Tensor) -> Tensor:
-        """Log depth (B, 1, h, w) at these rows and columns of the canvases; inf for sky."""
+        """Log depth (B, 1, h, w) at these rows and columns of the canvases; inf for sky, NaN where unknown."""
         codes = torch.stack([self._codes[slot // _CHUNK][slot % _CHUNK] for slot in slots])
         first = torch.arange(len(slots), device=self.device)[:, None, None]
         code = codes[first, rows_Bh[:, :, None], columns_Bw[:, None, :]].int() & 0xFFFF
-        return torch.where(code > 0, math.log(NEAREST_M) + code * LOG_STEP, torch.inf)[:, None]
+        log_depth = torch.where(code > 0, math.log(NEAREST_M) + code * LOG_STEP, torch.inf)
+        return torch.where(code == UNKNOWN_CODE, torch.nan, log_depth)[:, None]
 
 
 class ResidentFeed:
-    """Batches of the coarse stage for ever; the i-th sample of the n-th follows from seed, n, i and what is loaded."""
+    """Batches of the coarse stage for ever; the i-th sample of the n-th follows from seed, n, i and what is loaded.
+
+    A frame that comes later and is larger than the canvas, or cannot be read, is left out: a night's run must not end
+    for one.
+    """
 
     def __init__(self, config: TrainConfig, first: int, device: torch.device, *, rank: int = 0) -> None:
         """Load all frames; start at batch `first`, for a run that is resumed.
@@ -121,8 +137,9 @@ class ResidentFeed:
         frames = self._readers.map(read_coded_frame, (path for _, path in paths))
         for (k, path), frame in zip(paths, tqdm(frames, total=len(paths), desc="frames", unit="frame"), strict=True):
             self._take(k, path, frame)
-        self._growth: Future[list[tuple[int, Path, CodedFrame]]] | None = None
+        self._growth: Future[list[tuple[int, Path, CodedFrame | InputError]]] | None = None
         self._looked = time.monotonic()
+        self._left_out, self._told = 0, 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches for ever."""
@@ -138,9 +155,9 @@ class ResidentFeed:
     def _grow(self) -> None:
         """Take what was read beside training, and now and then have another look."""
         if self._growth is not None and self._growth.done():
-            for k, path, frame in self._growth.result():
-                self._take(k, path, frame)
+            faults = [fault for k, path, read in self._growth.result() if (fault := self._take_late(k, path, read))]
             self._growth = None
+            self._tell_of(faults)
         if self._growth is None and time.monotonic() - self._looked > self.look_every_s:
             self._looked = time.monotonic()
             self._growth = self._watcher.submit(self._read_new)
@@ -155,14 +172,40 @@ class ResidentFeed:
         self.slots[source].append(self.pool.add(frame, path))
         self._known[source].add(path)
 
+    def _take_late(self, source: int, path: Path, read: CodedFrame | InputError) -> InputError | None:
+        """Take a frame that came while training runs; gives why it is left out, if it is, for good."""
+        self._known[source].add(path)
+        if isinstance(read, InputError):
+            return read
+        try:
+            self._take(source, path, read)
+        except InputError as error:
+            return error
+        return None
+
+    def _tell_of(self, faults: Sequence[InputError]) -> None:
+        """Name the first frame that is left out; later ones are told of when their number has doubled."""
+        self._left_out += len(faults)
+        if faults and self._left_out >= 2 * self._told:
+            self._told = self._left_out
+            others = f" ({self._left_out} frames were left out so far)" if self._left_out > 1 else ""
+            _logger.warning("left out of training: %s%s", faults[0], others)
+
     def _new(self, source: int) -> list[Path]:
         return [path for path in list_pictures(self.folders[source]) if path not in self._known[source]]
 
-    def _read_new(self) -> list[tuple[int, Path, CodedFrame]]:
+    def _read_new(self) -> list[tuple[int, Path, CodedFrame | InputError]]:
         """Read frames that came since; runs beside training."""
         paths = [(k, path) for k in range(len(self.folders)) for path in self._new(k)][:_READ_AT_ONCE]
-        frames = self._readers.map(read_coded_frame, (path for _, path in paths))
+        frames = self._readers.map(_read_or_fault, (path for _, path in paths))
         return [(k, path, frame) for (k, path), frame in zip(paths, frames, strict=True)]
+
+
+def _read_or_fault(path: Path) -> CodedFrame | InputError:
+    try:
+        return read_coded_frame(path)
+    except InputError as error:
+        return error
 
 
 def resident_folders(config: TrainConfig) -> list[Path]:
@@ -200,7 +243,7 @@ def make_batch(pool: FramePool, drafts: Sequence[Draft], size_hw: tuple[int, int
     rows = torch.matmul(down.weight.to(half), canvases.flatten(2)).unflatten(2, (pool.canvas_hw[1], 3))
     image = torch.matmul(across.weight.to(half)[:, None], rows.permute(0, 3, 2, 1)).permute(0, 1, 3, 2)
     image = recolour_batch(image.float(), [draft.colours for draft in drafts], generator)
-    f_px = [c.fx * size_hw[1] / d.window.width for d, c in zip(drafts, cameras, strict=True)]
+    f_px = [window_focal(camera, draft.window, size_hw) for draft, camera in zip(drafts, cameras, strict=True)]
     return {
         "image": image.round_().to(torch.uint8).contiguous(memory_format=torch.channels_last),
         "log_depth": pool.log_depth(slots, down.nearest, across.nearest),

@@ -8,11 +8,12 @@ from tiny_depth_model import small_model
 from torch import nn
 
 from prv2_ros.errors import ConfigError
+from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.encoder import ImageEncoder
 from prv2_ros.network.model import VARIANTS, DepthModel
 from prv2_ros.network.paths import config_folder
 from prv2_ros.training.config import TrainConfig, load_config
-from prv2_ros.training.parts import parameter_groups, set_training_mode
+from prv2_ros.training.parts import parameter_groups, set_training_mode, untrained_encoders
 
 CONFIGS = sorted((config_folder() / "train").glob("*.yaml"))
 
@@ -68,3 +69,31 @@ def test_a_layer_is_not_one_whose_name_it_begins() -> None:
     set_training_mode(model, TrainConfig(frozen=("blocks.1",)))
     learning = {name.split(".")[0] for name, parameter in blocks.named_parameters() if parameter.requires_grad}
     assert learning == {"0", "2", "3", "4", "10"}
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_an_encoder_is_untrained_until_it_learns(variant: str) -> None:
+    model = DepthModel(VARIANTS[variant])
+    assert untrained_encoders(model, "coarse") == ("coarse.encoder",)
+    assert untrained_encoders(model, "noise") == untrained_encoders(model, "refiner") == ("refiner.encoder",)
+    assert untrained_encoders(model, "end_to_end") == ("coarse.encoder", "refiner.encoder")
+    assert untrained_encoders(model, "confidence") == (), "no encoder learns there"
+    # The first layers and the depthwise kernels of a trained encoder may have been kept as they were drawn.
+    for name, parameter in model.refiner.named_parameters():
+        if name.startswith("encoder.") and name.endswith("bias") and "conv_dw" not in name:
+            nn.init.normal_(parameter, std=1e-3)
+    assert untrained_encoders(model, "end_to_end") == ("coarse.encoder",)
+    assert untrained_encoders(model, "refiner") == ()
+
+
+def test_the_packaged_models_encoders_are_trained() -> None:
+    assert untrained_encoders(load_model("default"), "end_to_end") == ()
+
+
+def test_nothing_of_an_untrained_encoder_is_fixed() -> None:
+    model = DepthModel(VARIANTS["s"])
+    config = TrainConfig(stage="end_to_end", frozen=("conv_stem", "blocks.0"), fixed_depthwise=True)
+    set_training_mode(model, config, ("refiner.encoder",))
+    assert all(p.requires_grad for p in model.get_submodule("refiner.encoder").parameters())
+    fixed = {name for name, p in model.coarse.named_parameters() if not p.requires_grad and name.startswith("encoder.")}
+    assert {"encoder.body.conv_stem.weight", "encoder.body.blocks.3.1.conv_dw.weight"} <= fixed

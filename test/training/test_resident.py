@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from prv2_ros.data.frames import (
 )
 from prv2_ros.data.synthetic import render
 from prv2_ros.errors import ConfigError, InputError
+from prv2_ros.network.align import network_focal
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.training import samples
 from prv2_ros.training.config import TrainConfig
@@ -203,35 +203,15 @@ def test_folders_are_drawn_by_their_shares(tmp_path: Path) -> None:
     assert 20 < sum(slot == 0 for slot in drawn((9.0, 1.0))) < 40
 
 
-def test_frames_that_come_later_are_seen(tmp_path: Path) -> None:
+def test_focal_length_of_pixels_that_are_not_square_is_that_of_inference(tmp_path: Path) -> None:
     _write(tmp_path, 0, 160, 96)
-    feed = ResidentFeed(_config(tmp_path), 0, CPU)
-    batches = iter(feed)
-    next(batches)
-    _write(tmp_path, 1, 96, 96)
-    next(batches)
-    assert feed.slots == [[0]], "folders are listed now and then only"
-    feed.look_every_s = 0.0
-    for _ in range(200):
-        next(batches)
-        if len(feed.pool) == 2:
-            break
-        time.sleep(0.01)
-    assert feed.slots == [[0, 1]]
-    for _ in range(3):
-        next(batches)
-    assert feed.slots == [[0, 1]], "taken once"
-
-
-def test_after_a_look_at_the_folders_there_is_a_pause(frames: Path) -> None:
-    feed = ResidentFeed(_config(frames), 0, CPU)
-    batches = iter(feed)
-    feed._looked -= 2 * feed.look_every_s
-    next(batches)
-    assert feed._growth is not None
-    assert feed._growth.result(60) == []
-    next(batches)
-    assert feed._growth is None
+    coded = read_coded_frame(list_frames(tmp_path)[0])
+    pool = FramePool((96, 160), CPU)
+    pool.add(dataclasses.replace(coded, camera=dataclasses.replace(coded.camera, fx=120.0, fy=150.0)), "oblong")
+    draft = Draft(slot=0, window=Window(x=0, y=0, width=150, height=90), flipped=False, colours=ColourChange())
+    found = float(make_batch(pool, [draft], (64, 96), torch.Generator())["f_px"])
+    assert found == pytest.approx(network_focal(120.0, 150.0, (90, 150), (64, 96)), rel=1e-6)
+    assert found == pytest.approx(np.sqrt(120.0 * 96 / 150 * 150.0 * 64 / 90), rel=1e-6)
 
 
 def test_what_cannot_be_resident_says_why(frames: Path) -> None:
@@ -251,3 +231,16 @@ def test_a_run_trains_from_the_pool(frames: Path, tmp_path: Path) -> None:
     trainer.run()
     assert trainer.step == 3
     assert any(not torch.equal(before[name], value) for name, value in model.coarse.state_dict().items())
+
+
+def test_unknown_depth_is_neither_sky_nor_far(frames: Path) -> None:
+    coded = read_coded_frame(list_frames(frames)[0])
+    pool = FramePool(coded.code.shape, CPU)
+    depth_m = np.full(coded.code.shape, 1e9, np.float32)  # beyond the largest code
+    depth_m[0], depth_m[1] = np.nan, np.inf
+    pool.add(dataclasses.replace(coded, code=encode_depth(depth_m)), "holes")
+    rows, columns = torch.arange(3)[None], torch.zeros(1, 1, dtype=torch.int64)
+    unknown, sky, far = pool.log_depth([0], rows, columns).flatten().tolist()
+    assert np.isnan(unknown)
+    assert sky == np.inf
+    assert far == pytest.approx(np.log(13_270), abs=1e-3)
