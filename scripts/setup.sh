@@ -60,6 +60,13 @@ complete() { [[ -f $stamp && ! -e $unfinished && $(<"$stamp") == "$(key)" ]] && 
 
 has() { "$python" -c "import importlib.util as u, sys; sys.exit(u.find_spec('$1') is None)" 2>/dev/null; }
 
+# Whether a module lies in a virtual environment itself, and not in what that shares with its machine.
+in_environment() {
+    "$python" -c "import importlib.util as u, sys
+where = u.find_spec('$1').origin or ''
+sys.exit(sys.prefix == sys.base_prefix or not where.startswith(sys.prefix + '/'))" 2>/dev/null
+}
+
 # Looks at the machine and decides what .venv is made of. Refuses what would fail once gigabytes are downloaded.
 survey() {
     if ros_is_sourced; then sourced=true; fi
@@ -69,6 +76,10 @@ survey() {
 ROS 2, leave conda or pyenv, or set PRV2_PYTHON=/usr/bin/python3; to use ROS 2 from PyPI, run this where none is sourced"
     fi
     if has torch; then own_torch=true; fi
+    if $own_torch && in_environment torch; then
+        die "$python is that of a virtual environment, and its torch cannot be shared with .venv: leave it (deactivate), or \
+set PRV2_PYTHON to a Python outside of one"
+    fi
     if $own_torch && ! has torchvision; then
         die "$python has a torch of its own, but no torchvision, which timm needs, and PyPI's would bring another torch: \
 install the torchvision made for that torch (a Jetson's is where its torch came from), or set PRV2_PYTHON to a Python \

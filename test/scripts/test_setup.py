@@ -114,6 +114,22 @@ def test_an_activated_venv_is_no_python_to_build_on(project: Path):
     assert not (project / "asked").exists()
 
 
+def test_refuses_the_torch_of_another_virtual_environment(project: Path):
+    """`.venv` would not see it, which only showed once all else was installed."""
+    other = project.parent / "other"
+    subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", str(other)], check=True)
+    (packages,) = other.glob("lib/python3.*/site-packages")
+    stubs(packages, "torch", "torchvision")
+    path = f"{other}/bin:{project.parent / 'bin'}:{os.environ['PATH']}"
+    done = run_setup(project, PATH=path, VIRTUAL_ENV=str(other), PYTHONPATH="")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"setup: {other}/bin/python3 is that of a virtual environment, and its torch cannot be shared with .venv: leave "
+        "it (deactivate), or set PRV2_PYTHON to a Python outside of one\n"
+    )
+    assert not (project / ".venv").exists()
+
+
 def test_leaves_the_venv_of_another_checkout_alone(project: Path):
     other = project.parent / "other" / ".venv"
     other.mkdir(parents=True)
