@@ -124,8 +124,8 @@ def test_refuses_the_torch_of_another_virtual_environment(project: Path):
     done = run_setup(project, PATH=path, VIRTUAL_ENV=str(other), PYTHONPATH="")
     assert done.returncode == 1
     assert done.stderr == (
-        f"setup: {other}/bin/python3 is that of a virtual environment, and its torch cannot be shared with .venv: leave "
-        "it (deactivate), or set PRV2_PYTHON to a Python outside of one\n"
+        f"setup: {other}/bin/python3 is that of a virtual environment, and its torch cannot be shared with .venv: "
+        "leave it (deactivate), or set PRV2_PYTHON to a Python outside of one\n"
     )
     assert not (project / ".venv").exists()
 
