@@ -9,7 +9,7 @@ import pytest
 import torch
 from engine_pictures import keep_depth, picture, small_model
 
-from prv2_ros.errors import DeviceError, InputError, WeightsError
+from prv2_ros.errors import DeviceError, InputError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.tiles import Tile, TileGrid, tile_grid
 from prv2_ros.inference.config import EngineConfig
@@ -292,19 +292,3 @@ def test_tiles_are_given_as_they_were_before_blending(refining):
         below = result.depth_m[tile.y : tile.y + grid.y.tile, tile.x : tile.x + grid.x.tile]
         assert alone.any()
         np.testing.assert_allclose(tile.depth_m[alone], below[alone], rtol=1e-5)
-
-
-def test_sizes_of_images_come_and_go(refining):
-    """The tiles of the sizes that came last are kept ready, and no more of them."""
-    first = refining.infer(picture(150, 140)).depth_m
-    for height in range(64, 84, 2):
-        refining.infer(picture(height, 70))
-    assert len(refining._weights) == 8
-    assert (150, 140) not in refining._weights
-    np.testing.assert_array_equal(refining.infer(picture(150, 140)).depth_m, first)
-    assert list(refining._weights)[-1] == (150, 140)
-
-
-def test_a_published_model_is_another_engines():
-    with pytest.raises(WeightsError, match=r"model 'prv2_m' is a published network.*load_engine"):
-        DepthEngine.load("prv2_m", device="cpu")

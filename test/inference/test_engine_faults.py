@@ -11,7 +11,7 @@ import torch
 from engine_pictures import keep_depth, picture, small_model
 from torch import nn
 
-from prv2_ros.errors import ConfigError, DeviceError
+from prv2_ros.errors import ConfigError, DeviceError, WeightsError
 from prv2_ros.geometry.patches import PatchLayout
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
@@ -86,3 +86,8 @@ def test_a_pixel_that_is_no_number_spoils_no_other(limit_ms):
     result = engine.infer(picture(300, 400), max_latency_ms=limit_ms)
     assert engine.config.wide_cells == EngineConfig().wide_cells > 0
     assert np.isnan(result.depth_m).sum() == 1
+
+
+def test_a_published_model_is_another_engines():
+    with pytest.raises(WeightsError, match=r"model 'prv2_m' is a published network.*load_engine"):
+        DepthEngine.load("prv2_m", device="cpu")

@@ -24,7 +24,6 @@ from prv2_ros.messages.camera_info import (
     fill_camera_info,
     info_content,
     is_uncalibrated,
-    says_rectified,
 )
 
 
@@ -290,18 +289,3 @@ def test_binning_of_an_odd_side_leaves_the_last_pixels_out() -> None:
     known = calibration(source, 640, 360)
     assert known is not None
     assert (known.camera.fx, known.camera.cx, known.camera.cy) == (500.0, 319.75, 179.75)
-
-
-@pytest.mark.parametrize(
-    ("topic", "rectified"),
-    [
-        ("/front/image_rect", True),
-        ("/front/image_rect_color/compressed", True),
-        ("/front/depth/image_rect/compressedDepth", True),
-        ("/front/image_raw/compressedDepth", False),
-        ("/front/image_direct", False),
-        ("/image_rect/raw", False),
-    ],
-)
-def test_a_topics_name_says_whether_its_images_are_rectified(topic: str, rectified: bool) -> None:
-    assert says_rectified(topic) is rectified
