@@ -16,7 +16,6 @@ from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.depth_codec import add_scale, colourise, display_range, to_millimetres
 from prv2_ros.geometry.pointcloud import depth_to_points
 from prv2_ros.jpeg import JPEG, jpeg_size
-from prv2_ros.png import PNG, png_size
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Of the files in a folder that are taken for images; OpenCV reads GIF from 4.11 on."""
@@ -62,12 +61,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def _check_whole(path: Path, data: bytes) -> None:
-    """Refuse a JPEG or PNG that is cut short: before version 5 OpenCV fills what is missing with grey."""
+    """Refuse a JPEG that is cut short: before version 5 OpenCV fills what is missing with grey."""
     try:
         if data.startswith(JPEG):
             jpeg_size(data)
-        elif data.startswith(PNG):
-            png_size(data)
     except InputError as error:
         raise InputError(f"image {path} cannot be decoded: {error}") from error
 

@@ -44,16 +44,15 @@ def test_grey_images_get_three_channels(tmp_path):
     assert read_image(tmp_path / "a.png").shape == (48, 64, 3)
 
 
-@pytest.mark.parametrize("kind", ["jpg", "png"])
-def test_a_file_that_is_cut_short_is_refused_before_it_is_decoded(
-    tmp_path: pathlib.Path, kind: str, monkeypatch: pytest.MonkeyPatch
+def test_a_jpeg_that_is_cut_short_is_refused_before_it_is_decoded(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenCV 4 fills what is missing with grey, of which the network would make depth."""
-    _, data = cv2.imencode(f".{kind}", np.ascontiguousarray(picture()))
-    path = tmp_path / f"cut.{kind}"
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(picture()))
+    path = tmp_path / "cut.jpg"
     path.write_bytes(data.tobytes()[: len(data) // 2])
     monkeypatch.setattr(cv2, "imdecode", lambda *_: np.full((48, 64, 3), 128, np.uint8))
-    with pytest.raises(InputError, match=rf"^image .*cut\.{kind} cannot be decoded: .* cut short"):
+    with pytest.raises(InputError, match=r"^image .*cut\.jpg cannot be decoded: .* cut short"):
         read_image(path)
 
 
