@@ -48,6 +48,8 @@ def check_kept_frame(path: Path, wanted: WantedFrame) -> None:
     try:
         camera, kind = read_camera(path), str(json.loads(path.read_text()).get("kind", ""))
         scale = _tile_scale(path, camera)
+    except InputError:
+        raise  # it names the file already
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"frame {path} cannot be read ({error}): remove it, and it is made again") from error
     width, height = wanted.size_wh
