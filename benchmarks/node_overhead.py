@@ -100,6 +100,7 @@ def node_frame(watch: Stopwatch, parts: tuple[Any, ...], outputs: dict[str, Any]
             stride=stride,
             min_m=settings.points_min_m,
             max_m=settings.points_max_m,
+            far_value=settings.points_far_value,
         ),
     )
 

@@ -34,6 +34,10 @@ ARGUMENTS = {
     "input_rectified": ("", "The images are rectified already; empty leaves it to params_file"),
     "max_latency_ms": ("", "Time that inference aims at (ms), 0 for no limit; empty leaves it to params_file"),
     "camera_height_m": ("", "Height above the ground (m) to check the scale by; empty leaves it to params_file"),
+    "output_frame_id": (
+        "",
+        "Optical frame of the outputs where the images name another; empty leaves it to params_file",
+    ),
     "autostart": ("", "Configure and activate without a lifecycle manager; empty leaves it to params_file"),
     "use_sim_time": ("", "Take time from /clock; empty leaves it to params_file"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
@@ -48,6 +52,7 @@ PARAMETER_TYPES = {
     "input_rectified": bool,
     "max_latency_ms": float,
     "camera_height_m": float,
+    "output_frame_id": str,
     "autostart": bool,
     "use_sim_time": bool,
 }
@@ -85,10 +90,17 @@ def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
 
 
 def remappings(context: LaunchContext) -> list[tuple[str, str]]:
-    """Topics that were given, and the camera info beside the images, which RViz would not find by itself."""
+    """Topics that were given, and the camera info beside the images, which RViz would not find by itself.
+
+    A rule for what was not given would stand in the way of a `SetRemap` around the launch file.
+    """
     image, info = (context.launch_configurations[name] for name in ("image", "camera_info"))
-    beside, slash, _ = image.rpartition("/")
-    return [("image_raw", image), ("camera_info", info or f"{beside}{slash}camera_info")]
+    rules = []
+    if image != ARGUMENTS["image"][0]:
+        rules.append(("image_raw", image))
+        beside, slash, _ = image.rpartition("/")
+        info = info or f"{beside}{slash}camera_info"
+    return [*rules, ("camera_info", info)] if info else rules
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:

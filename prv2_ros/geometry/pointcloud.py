@@ -22,17 +22,19 @@ def depth_to_points(
     stride: int = 1,
     min_m: float = 0.0,
     max_m: float = math.inf,
+    clip: bool = False,
     rays: NDArray[np.float32] | None = None,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Turn a depth image into an organised cloud: one point for every `stride`-th pixel of every `stride`-th row.
 
     Args:
-        depth_m: (H, W) depth along z in metres; not finite or not positive means invalid.
+        depth_m: (H, W) depth along z in metres; not finite or not positive means invalid, but for +inf with `clip`.
         camera: the camera of that image, H x W px; lens distortion is undone.
         stride: step between the pixels that become points.
         min_m: least depth of a point (inclusive).
         max_m: greatest depth of a point (inclusive).
+        clip: whether what is farther (+inf, too) becomes a point at `max_m`, which must be finite then.
         rays: `camera.rays()`, or its `[::stride, ::stride]`, to save making them again for every image. Rays
             stored as two planes (`np.moveaxis` of a (2, H, W) array) are read fastest.
         out: (H', W', 3) float32 array to fill, for instance the first three fields of a message's buffer.
@@ -46,6 +48,8 @@ def depth_to_points(
 
     """
     height, width = _check(depth_m, camera, stride, min_m, max_m)
+    if clip and math.isinf(max_m):
+        raise InputError("clip without a max_m: there is no depth to bring points to")
     shape = (-(-height // stride), -(-width // stride))
     if rays is None:
         rays = camera.rays()
@@ -62,7 +66,7 @@ def depth_to_points(
     # Bands of rows keep the intermediates in the cache: half the time at 1920x1080.
     for band in range(0, shape[0], _BAND_ROWS):
         rows = slice(band, band + _BAND_ROWS)
-        kept = depth_m[rows].copy()
+        kept = np.minimum(depth_m[rows], highest) if clip else depth_m[rows].copy()  # NaN stays NaN
         set_nan(kept, (kept < lowest) | (kept > highest))
         np.multiply(rays[rows, :, 0], kept, out=points[rows, :, 0])
         np.multiply(rays[rows, :, 1], kept, out=points[rows, :, 1])

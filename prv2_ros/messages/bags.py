@@ -21,8 +21,7 @@ _STAMPS_CDR = {0: struct.Struct(">iI"), 1: struct.Struct("<iI")}
 _STEP_NS = 1_000_000
 _MOST_DAMAGE = 50
 _ADVICE = (
-    ("metadata.yaml", "name its .mcap or .db3 file, or rebuild it with `ros2 bag reindex`"),
-    ("metadata file", "name its .mcap or .db3 file, or rebuild it with `ros2 bag reindex`"),
+    ("metadata", "name its .mcap or .db3 file, or rebuild it with `ros2 bag reindex`"),
     ("end magic", "the file is cut short (a recording that was not closed); repair it with `mcap recover`"),
     ("database", "restore it from its source, or try `sqlite3 FILE .recover`"),
     ("not indexed", "repair it with `rosbag reindex`"),
@@ -40,6 +39,9 @@ class Topic:
 
     count: int
     """Messages that the bag says it has."""
+
+    latched: int = 0
+    """Messages that its publishers kept for late subscribers (latched, transient local)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +112,8 @@ class Bag:
         try:
             return bytes(self._ros2_types.ros1_to_cdr(raw.data, raw.msgtype))
         except Exception as error:
-            raise InputError(
-                f"message on {raw.topic} recorded at {raw.bag_ns} ns is no {raw.msgtype} of ROS 2: leave its topic out"
-            ) from error
+            what = f"message on {raw.topic} recorded at {raw.bag_ns} ns"
+            raise InputError(f"{what} is no {raw.msgtype} of ROS 2: leave its topic out") from error
 
     @property
     def typestore(self) -> Any:
@@ -133,6 +134,7 @@ class Bag:
                 name=connection.topic,
                 msgtype=before.msgtype if before else connection.msgtype,
                 count=int(connection.msgcount) + (before.count if before else 0),
+                latched=_latched(connection.ext) + (before.latched if before else 0),
             )
         return dict(sorted(found.items()))
 
@@ -250,6 +252,13 @@ class Bag:
         return InputError(f"bag {self.path} cannot be read: {text.rstrip('.')}: {advice}")
 
 
+def _latched(ext: Any) -> int:
+    """How many messages the publishers of a connection kept."""
+    if hasattr(ext, "latching"):  # ROS 1
+        return int(bool(ext.latching))
+    return sum(max(1, qos.depth) for qos in ext.offered_qos_profiles if qos.durability.name == "TRANSIENT_LOCAL")
+
+
 def missing_messages(found: int, expected: int, where: str, *, damaged: int = 0) -> str | None:
     """Say in a line that a bag gave another number of messages than it says it has; None where it gave as many.
 
@@ -263,10 +272,8 @@ def missing_messages(found: int, expected: int, where: str, *, damaged: int = 0)
     if found == expected:
         return None
     told = f" ({damaged} of them damaged)" if damaged else ""
-    return (
-        f"{found} of the {expected} messages that the bag says it has on {where} could be read{told}: it is cut short "
-        "or damaged"
-    )
+    what = f"{found} of the {expected} messages that the bag says it has on {where}"
+    return f"{what} could be read{told}: it is cut short or damaged"
 
 
 def _store() -> Any:

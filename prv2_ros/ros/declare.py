@@ -8,7 +8,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 
 from prv2_ros.errors import ConfigError
 from prv2_ros.ros.parameter_row import Parameter
-from prv2_ros.ros.parameters import TABLE, Settings, foreign_names, resolve
+from prv2_ros.ros.parameter_table import TABLE
+from prv2_ros.ros.parameters import Settings, foreign_names, resolve
 
 _TYPES = {
     "bool": ParameterType.PARAMETER_BOOL,

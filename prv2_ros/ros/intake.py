@@ -22,12 +22,14 @@ class Intake:
         self._statistics = statistics
         self._reporter = reporter
         self._infos = CameraInfos()
+        self._refused: Any | None = None
         self._first_image: float | None = None
         self._due, self._passed = 0.0, 0.0
 
     def reset(self) -> None:
         """Forget camera info and timing, as before the first message."""
         self._infos.clear()
+        self._refused = None
         self._first_image = None
         self._due, self._passed = 0.0, 0.0
 
@@ -45,8 +47,7 @@ class Intake:
         self._statistics.count("info_received")
         if is_uncalibrated(message):
             self._statistics.count("info_errors")
-            known = self._infos.newest
-            if self.is_calibrated and (known.width, known.height) == (message.width, message.height):
+            if self.is_calibrated and _same_size(self._infos.newest, message):
                 # A driver without a calibration, beside somebody who publishes it, or one that has lost it.
                 text = "camera info: K is zero, not calibrated; the last one that was is used"
                 self._reporter.warn("camera_info", text)
@@ -58,10 +59,17 @@ class Intake:
             except InputError as error:
                 self._statistics.count("info_errors")
                 self._reporter.warn("camera_info", f"camera info dropped: {error}")
+                self._refused = message
                 return
             for kind in ("assumed_fov", "points", "require_calibration"):
                 self._reporter.forget(kind)
         self._infos.add(message)
+
+    def reconsider(self, settings: Settings) -> None:
+        """Take the last camera info that was refused, where these parameters allow it: it may be sent only once."""
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            self.take_info(refused, settings)
 
     def take_image(self, message: Any, settings: Settings, wanted: Callable[[], bool]) -> Frame | None:
         """Return the frame to process, or None after counting why there is none.
@@ -106,3 +114,9 @@ class Intake:
         self._due = (due if arrival - due < period else arrival) + period
         self._passed = arrival
         return True
+
+
+def _same_size(info: Any, other: Any) -> bool:
+    """Whether two camera infos are of one size (px); 0 is any size, as where a driver knows nothing of its camera."""
+    sizes = (info.width, info.height), (other.width, other.height)
+    return sizes[0] == sizes[1] or any(0 in size for size in sizes)

@@ -19,7 +19,8 @@ from prv2_ros.ros.inputs import Inputs
 from prv2_ros.ros.intake import Intake
 from prv2_ros.ros.memory import release_memory
 from prv2_ros.ros.parameters import resolve
-from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline, Publishers
+from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline
+from prv2_ros.ros.publishing import Publishers
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
 from prv2_ros.ros.topics import output_topics
@@ -83,7 +84,7 @@ class DepthNode(Node):
         self._intake = Intake(self.statistics, self._reporter)
         self._inputs = Inputs(self, self._on_image, self._on_info, self._on_lost, self._report_qos)
         self._diagnostics = DiagnosticsBuilder(self.get_fully_qualified_name())
-        self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics_out = qos.publish_diagnostics(self, DiagnosticArray, self._report_qos)
         # Wall time: health must be seen also while simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics_timer = self.create_timer(PERIOD_S, self._publish_diagnostics, clock=steady)
@@ -131,13 +132,13 @@ class DepthNode(Node):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model and the publishers."""
         self._release()
-        self._state = "unconfigured"
+        self._state, self._failure = "unconfigured", ""
         return SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything, from any state."""
         self._release()
-        self._state = "finalized"
+        self._state, self._failure = "finalized", ""
         return SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -245,6 +246,7 @@ class DepthNode(Node):
             self._settings = resolve({p.name: p.value for p in parameters}, self._settings)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self._intake.reconsider(self._settings)
         return SetParametersResult(successful=True)
 
     def _report_qos(self, text: str) -> None:

@@ -133,6 +133,7 @@ class CloudWriter:
         stride: int,
         min_m: float,
         max_m: float,
+        far_value: str,
     ) -> PointCloud2:
         """Build an organised cloud: row by row as the image, NaN where invalid or out of range.
 
@@ -145,11 +146,14 @@ class CloudWriter:
             stride: pixels from one point to the next, both ways.
             min_m: nearest depth that becomes a point.
             max_m: farthest depth that becomes a point.
+            far_value: what is farther becomes `nan`, or `max` a point at `max_m`.
 
         """
         rows, columns = rays.shape[:2]
         points = self._buffer.view((rows, columns, 4), np.float32)
-        depth_to_points(depth_m, camera, stride=stride, min_m=min_m, max_m=max_m, rays=rays, out=points[..., :3])
+        clip = far_value == "max"
+        xyz = points[..., :3]
+        depth_to_points(depth_m, camera, stride=stride, min_m=min_m, max_m=max_m, clip=clip, rays=rays, out=xyz)
         write_rgb(image_rgb, stride, points.view(np.uint32)[..., 3])
         message = self._message
         message.header = header

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prv2_ros.errors import ConfigError, StorageError
 from prv2_ros.files import whole_file
-from prv2_ros.ros.parameters import TABLE
+from prv2_ros.ros.parameter_table import TABLE
 
 README_BEGIN = "<!-- parameters:begin -->"
 README_END = "<!-- parameters:end -->"
@@ -21,10 +21,10 @@ LAUNCH_NOTE = """\
 namespace; `camera_name:=/` leaves that part out; `camera_name:=front,left` starts a node for each), `image`,
 `camera_info` (topics to subscribe in place of `image_raw` and `camera_info`), `params_file` (the node in it is `/**:`,
 or by its full name `/camera/depth_node:`), `model`, `device`, `image_transport`, `input_rectified`, `max_latency_ms`,
-`camera_height_m`, `autostart`, `use_sim_time` (these eight override the file where they are given), `log_level`,
-`use_rviz` (needs the package `rviz2`; shows the first camera) and `rviz_frame` (RViz's fixed frame, where the images'
-frame_id is not `camera_optical_frame`). Outputs are renamed by a `SetRemap` around the launch file. QoS of any topic,
-by its full name:
+`camera_height_m`, `output_frame_id`, `autostart`, `use_sim_time` (these nine override the file where they are given;
+with several cameras what it has under a node's own name stays), `log_level`, `use_rviz` (needs the package `rviz2`;
+shows the first camera) and `rviz_frame` (RViz's fixed frame, where the images' frame_id is not `camera_optical_frame`).
+A `SetRemap` around the launch file renames any topic. QoS of any topic, by its full name:
 `qos_overrides./camera/image_raw.subscription.reliability: reliable` (`publisher` or `subscription`; `reliability`,
 `durability`, `depth` or `history`).
 

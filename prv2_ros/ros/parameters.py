@@ -1,9 +1,4 @@
-"""The node's parameters, in one table.
-
-Descriptors, validation, the YAML check and the README table all come from `TABLE`; nothing else in the
-package states a default, a range or a description. This file needs no ROS, so that documentation and tests
-can read the table anywhere.
-"""
+"""Checked values of the node's parameters, as `parameter_table` describes them."""
 
 from __future__ import annotations
 
@@ -12,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prv2_ros.errors import ConfigError
-from prv2_ros.inference.regions import NO_REGIONS, REGIONS_FORM, parse_regions
-from prv2_ros.ros.parameter_row import Parameter, Value
+from prv2_ros.ros.parameter_row import Value
+from prv2_ros.ros.parameter_table import BY_NAME, TABLE
 
 ROS_OWN_PREFIXES = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 """Parameters that rclpy declares for every node; they are not in the table."""
@@ -48,205 +43,13 @@ class Settings:
     min_depth_m: float
     max_depth_m: float
     far_value: str
+    min_confidence: float
+    output_frame_id: str
     points_stride: int
     points_min_m: float
     points_max_m: float
+    points_far_value: str
     input_timeout_s: float
-
-
-TABLE: tuple[Parameter, ...] = (
-    Parameter(
-        name="autostart",
-        default=True,
-        read_only=True,
-        description="Configure and activate without a lifecycle manager.",
-    ),
-    Parameter(
-        name="model",
-        default="default",
-        read_only=True,
-        description="Weights: `default`, the name of an installed model or the path of its .yaml.",
-    ),
-    Parameter(
-        name="device",
-        default="auto",
-        read_only=True,
-        description="Compute device: `auto` (CUDA where it works, else the CPU), `cpu`, `cuda` or `cuda:N`.",
-    ),
-    Parameter(
-        name="precision",
-        default="auto",
-        read_only=True,
-        description="Number format of the network: `auto` picks what the device does well.",
-        choices=("auto", "float32", "bfloat16", "float16"),
-    ),
-    Parameter(
-        name="compile",
-        default="off",
-        read_only=True,
-        description="`default` lets torch compile the network, `cuda-graphs` also replays it as one launch; "
-        "the first frame of each size, the self-test's among them, then takes up to minutes.",
-        choices=("off", "default", "cuda-graphs"),
-    ),
-    Parameter(
-        name="max_tile_px",
-        default=768,
-        unit="px",
-        low=256,
-        high=4096,
-        step=32,
-        read_only=True,
-        description="Largest side of a tile that is refined at once, which bounds memory; smaller ones take longer in "
-        "all. Published models have tiles of their own.",
-    ),
-    Parameter(
-        name="self_test",
-        default=True,
-        read_only=True,
-        description="Compare the depth of a drawn picture with what is stored with the weights, and do not start where "
-        "the device computes something else.",
-    ),
-    Parameter(
-        name="image_transport",
-        default="raw",
-        read_only=True,
-        description="`raw` subscribes to `image_raw`, `compressed` to `image_raw/compressed` (JPEG or PNG), which "
-        "moves along where `image_raw` is remapped.",
-        choices=("raw", "compressed"),
-    ),
-    Parameter(
-        name="input_rectified",
-        default=False,
-        description="The images are rectified already: use P of the camera info, not K and D.",
-    ),
-    Parameter(
-        name="rectify",
-        default=True,
-        description="Undistort raw images first, so that depth and its camera info are rectified; "
-        "false keeps the depth aligned with the raw image and passes K and D on.",
-    ),
-    Parameter(
-        name="assumed_fov_deg",
-        default=60.0,
-        unit="deg",
-        low=10.0,
-        high=150.0,
-        description="Horizontal field of view taken while no calibrated camera info is known; no points then.",
-    ),
-    Parameter(
-        name="require_calibration",
-        default=False,
-        description="Skip frames while no calibrated camera info is known, instead of assuming a field of view.",
-    ),
-    Parameter(
-        name="camera_height_m",
-        default=0.0,
-        unit="m",
-        low=0.0,
-        high=100.0,
-        description="Height of the camera above the ground, which depth is held against once a second, with a warning "
-        "in the diagnostics where its scale is off by over 25%; 0 where it is not known.",
-    ),
-    Parameter(
-        name="camera_info_wait_s",
-        default=1.0,
-        unit="s",
-        low=0.0,
-        high=60.0,
-        description="How long frames are skipped after the first one while the first camera info is awaited.",
-    ),
-    Parameter(
-        name="max_rate_hz",
-        default=0.0,
-        unit="Hz",
-        low=0.0,
-        high=1000.0,
-        description="Highest rate at which frames are processed; 0 for no limit.",
-    ),
-    Parameter(
-        name="max_latency_ms",
-        default=0.0,
-        unit="ms",
-        low=0.0,
-        high=60000.0,
-        description="Time that inference aims at; 0 for no limit. Tiles are refined best first until it is spent, and "
-        "the rest keeps the coarse depth, which is computed in any case. A frame of up to `max_tile_px` a side is one "
-        "tile: lower that for a finer choice. From arrival to publication a frame may also wait for the one before, or "
-        "for other cameras of the process.",
-    ),
-    Parameter(
-        name="regions",
-        default=NO_REGIONS,
-        unit="px",
-        form=REGIONS_FORM,
-        parse=parse_regions,
-        description="Regions of interest in the depth image, refined first where `max_latency_ms` limits the time.",
-    ),
-    Parameter(
-        name="depth_encoding",
-        default="32FC1",
-        choices=("32FC1", "16UC1"),
-        description="Depth image format: 32FC1 in metres (NaN invalid), or 16UC1 in millimetres "
-        "(0 invalid, ends at 65.535 m).",
-    ),
-    Parameter(
-        name="min_depth_m",
-        default=0.05,
-        unit="m",
-        low=0.0,
-        high=1000.0,
-        description="Depth below this is published as invalid.",
-    ),
-    Parameter(
-        name="max_depth_m",
-        default=250.0,
-        unit="m",
-        low=0.01,
-        high=10000.0,
-        description="Depth above this is published as `far_value`.",
-    ),
-    Parameter(
-        name="far_value",
-        default="nan",
-        choices=("nan", "inf", "max"),
-        description="What depth beyond `max_depth_m` and sky become: nan (invalid), inf (REP-117: nothing in "
-        "range) or max (`max_depth_m`); in 16UC1 both nan and inf are 0.",
-    ),
-    Parameter(
-        name="points.stride",
-        default=2,
-        unit="px",
-        low=1,
-        high=64,
-        description="One point for each block of stride x stride pixels.",
-    ),
-    Parameter(
-        name="points.min_m",
-        default=0.05,
-        unit="m",
-        low=0.0,
-        high=1000.0,
-        description="Points nearer than this are NaN in the cloud.",
-    ),
-    Parameter(
-        name="points.max_m",
-        default=100.0,
-        unit="m",
-        low=0.01,
-        high=10000.0,
-        description="Points farther than this are NaN in the cloud.",
-    ),
-    Parameter(
-        name="input_timeout_s",
-        default=2.0,
-        unit="s",
-        low=0.1,
-        high=3600.0,
-        description="Diagnostics warn when no image arrived for this long.",
-    ),
-)
-
-BY_NAME: Mapping[str, Parameter] = {row.name: row for row in TABLE}
 
 
 def foreign_names(names: Iterable[str]) -> list[str]:

@@ -119,6 +119,12 @@ def publisher_options(topic: str, report: Report) -> dict[str, Any]:
     }
 
 
+def publish_diagnostics(node: Any, kind: Any, report: Report) -> Any:
+    """Create the publisher of `/diagnostics`, which works in every state of the node; reliable, depth 10."""
+    profile = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
+    return node.create_publisher(kind, "/diagnostics", profile, **publisher_options("/diagnostics", report))
+
+
 def _name(event: Any) -> str:
     return str(qos_policy_name_from_kind(event.last_policy_kind))
 

@@ -171,7 +171,10 @@ class Player:
             except InputError:  # damaged: published as it is, like all of the bag, for the node to drop
                 return True
             coding = message.format if "Compressed" in raw.msgtype else message.encoding
-            self._waits[raw.topic] = not any(word in coding for word in (*DEPTH_ENCODINGS, "compressedDepth"))
+            # 16 bits may be millimetres, or the brightness that an infrared camera sees.
+            is_depth = "depth" in raw.topic.lower() or "16UC1" not in coding
+            named = any(word in coding for word in (*DEPTH_ENCODINGS, "compressedDepth"))
+            self._waits[raw.topic] = not (named and is_depth)
         return self._waits[raw.topic]
 
     def _wait_for_answer(self, raw: RawMessage) -> bool:

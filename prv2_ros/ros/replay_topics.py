@@ -1,7 +1,7 @@
 """The topics of a bag that `replay` publishes, and those that it leaves to the nodes that publish them.
 
-Messages go out as the bytes they were recorded as. `/tf_static` is kept for late subscribers, everything else is
-reliable with a depth of 10.
+Messages go out as the bytes they were recorded as, reliable with a depth of 10, and are kept for late subscribers where
+their publishers kept them, or that is what their topics are for (`/tf_static`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 
 from prv2_ros.errors import InputError
-from prv2_ros.messages.bags import Bag
+from prv2_ros.messages.bags import Bag, Topic
 
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
@@ -25,7 +25,11 @@ its images have the same topic, frame and stamps. Other types (/tf, /diagnostics
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """What `rmw` calls a node whose endpoints are found and whose name is not."""
 
-_LATCHED = ("/tf_static", "/robot_description")
+_LATCHED = ("tf_static", "robot_description")
+"""Last parts of topics that are kept, whatever a bag says; with several publishers, each of which kept its own."""
+
+_KEPT, _KEPT_OF_MANY = 10, 100
+"""Most messages that are kept of a topic."""
 
 
 class BagPublishers:
@@ -58,7 +62,7 @@ class BagPublishers:
             if kind is None:
                 node.get_logger().warning(f"{name} is left out: {topic.msgtype} is not installed")
                 continue
-            self._publishers[name] = node.create_publisher(kind, name, _quality(name))
+            self._publishers[name] = node.create_publisher(kind, name, _quality(topic))
             if not named and topic.msgtype in _OF_ONE_PUBLISHER:
                 self._yielding.add(name)
         if not self._publishers:
@@ -122,11 +126,12 @@ def message_class(msgtype: str) -> Any | None:
         return None
 
 
-def _quality(topic: str) -> QoSProfile:
-    kept = topic in _LATCHED
+def _quality(topic: Topic) -> QoSProfile:
+    of_many = topic.name.rpartition("/")[2] in _LATCHED
+    kept = _KEPT_OF_MANY if of_many else min(topic.latched, _KEPT)
     return QoSProfile(
         history=QoSHistoryPolicy.KEEP_LAST,
-        depth=100 if kept else 10,
+        depth=kept or 10,
         reliability=QoSReliabilityPolicy.RELIABLE,
         durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if kept else QoSDurabilityPolicy.VOLATILE,
     )

@@ -28,9 +28,11 @@ class Counts:
     published: int = 0
     """Images whose depth was published."""
     dropped: int = 0
-    """Images that a newer one replaced while they waited, or that waited when the node was deactivated."""
+    """Images that a newer one replaced while they waited, that waited when the node was deactivated, or whose camera
+    had lost its calibration by their turn (`require_calibration`)."""
     skipped: int = 0
-    """Images not processed on purpose: no subscriber, `max_rate_hz`, or waiting for the first camera info."""
+    """Images not processed on purpose: no subscriber, `max_rate_hz`, no camera info yet, or no calibrated one
+    (`require_calibration`)."""
     errors: int = 0
     """Images that could not be used: malformed, damaged, or inference failed."""
     inference_errors: int = 0
@@ -154,9 +156,7 @@ class Statistics:
         """Return a consistent copy of everything."""
         now = self._clock()
         with self._lock:
-            recent = [t for t in self._published_at if now - t <= RATE_SPAN_S]
-            # Over the time in which these frames came, not over the whole span: right from the first seconds on.
-            rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else len(recent) / RATE_SPAN_S
+            rate = _rate_hz(self._published_at, now)
             latency_ms, heights_m = self._latency_ms.at(now), self._heights_m.at(now)
             return Snapshot(
                 counts=Counts(**{f.name: getattr(self._counts, f.name) for f in fields(Counts)}),
@@ -188,6 +188,18 @@ class _Recent:
     def at(self, now: float) -> list[float]:
         """Values of the last `SPAN_S`."""
         return [value for seen, value in self._samples if now - seen <= SPAN_S]
+
+
+def _rate_hz(published_at: Sequence[float], now: float) -> float:
+    """Rate of the frames of the last `RATE_SPAN_S`; of the last two where they come more slowly."""
+    recent = [t for t in published_at if now - t <= RATE_SPAN_S]
+    if len(recent) > 1:  # over the time in which they came, not over the whole span: right from the first seconds on
+        return (len(recent) - 1) / (recent[-1] - recent[0])
+    if len(published_at) < 2:
+        return len(recent) / RATE_SPAN_S
+    before, last = published_at[-2], published_at[-1]
+    silence, interval = now - last, last - before
+    return 0.0 if silence > 2 * max(interval, RATE_SPAN_S) else 1 / max(silence, interval)
 
 
 def percentile(samples: Sequence[float], percent: int) -> float | None:

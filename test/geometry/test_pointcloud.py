@@ -98,6 +98,7 @@ def test_a_ray_that_cannot_be_undistorted_gives_no_point():
         ),
         (np.ones((37, 50), np.float32), {"stride": 0}, "stride = 0: must be at least 1"),
         (np.ones((37, 50), np.float32), {"min_m": 5, "max_m": 4}, "range 5 to 4 m is empty"),
+        (np.ones((37, 50), np.float32), {"clip": True}, "clip without a max_m"),
         (np.ones((37, 50), np.float32), {"min_m": math.nan}, "range nan to inf m is empty"),
         (np.ones((37, 50), np.float32), {"rays": np.zeros((3, 3, 2), np.float32)}, r"rays of shape \(3, 3, 2\)"),
         (np.ones((37, 50), np.float32), {"out": np.zeros((3, 3, 3), np.float32)}, r"out is float32 \(3, 3, 3\)"),
@@ -116,3 +117,13 @@ def test_every_pixel_of_a_large_cloud_has_its_colour(stride):
     out = np.full(kept.shape[:2], 7, np.uint32)
     write_rgb(image, stride, out)
     np.testing.assert_array_equal(out, kept[..., 0] << 16 | kept[..., 1] << 8 | kept[..., 2])
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_what_is_beyond_the_range_can_be_brought_to_its_end(stride):
+    depth_m = random_depth()
+    depth_m[::5, ::4] = np.inf
+    points = depth_to_points(depth_m, CAMERA, stride=stride, min_m=2.0, max_m=30.0, clip=True)
+    np.testing.assert_allclose(
+        points, reference(np.minimum(depth_m, 30.0), CAMERA, stride, 2.0, 30.0), rtol=1e-5, atol=1e-5
+    )

@@ -16,7 +16,7 @@ from prv2_ros.inference.compiled import COMPILE_MODES, compiled
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.network.model import DepthModel, ModelSpec
-from prv2_ros.ros.parameters import BY_NAME
+from prv2_ros.ros.parameter_table import BY_NAME
 
 CPU = torch.device("cpu")
 

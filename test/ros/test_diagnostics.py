@@ -13,7 +13,8 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from prv2_ros.ros.diagnostics import STALLED_S, Condition, DiagnosticsBuilder, device_memory_mib
-from prv2_ros.ros.parameters import BY_NAME, resolve
+from prv2_ros.ros.parameter_table import BY_NAME
+from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.statistics import Statistics
 
 STAMP = Time(sec=12, nanosec=34)

@@ -173,3 +173,27 @@ def test_a_calibration_that_is_lost_again_is_warned_of_again(caplog: pytest.LogC
     camera.now += 1.0
     camera.reporter.warn_once("assumed_fov", "scale is assumed")
     assert [r.message for r in caplog.records].count("scale is assumed") == 2
+
+
+@pytest.mark.parametrize("sizeless", ["calibrated", "uncalibrated"])
+def test_a_size_of_zero_is_that_of_any_camera(sizeless: str) -> None:
+    """camera_info_manager publishes an empty CameraInfo where there is no calibration file."""
+    camera = Camera()
+    infos = {"calibrated": info_message(4, 4), "uncalibrated": info_message(4, 4)}
+    infos["uncalibrated"].k = np.zeros(9)
+    infos[sizeless].width = infos[sizeless].height = 0
+    camera.intake.take_info(infos["calibrated"], resolve({}))
+    camera.intake.take_info(infos["uncalibrated"], resolve({}))
+    assert camera.intake.is_calibrated
+
+
+def test_an_info_that_was_refused_is_taken_once_parameters_allow_it() -> None:
+    """It may have been sent only once."""
+    camera = Camera()
+    info = info_message(4, 4)
+    info.distortion_model, info.d = "double_sphere", [0.1] * 6
+    camera.intake.take_info(info, resolve({}))
+    camera.intake.reconsider(resolve({}))
+    assert not camera.intake.is_calibrated
+    camera.intake.reconsider(resolve({"input_rectified": True}))
+    assert camera.intake.is_calibrated

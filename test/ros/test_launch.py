@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from prv2_ros.ros.parameters import BY_NAME
+from prv2_ros.ros.parameter_table import BY_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
@@ -28,6 +28,7 @@ PROMISED = {
     "input_rectified",
     "max_latency_ms",
     "camera_height_m",
+    "output_frame_id",
     "model",
     "device",
     "use_sim_time",

@@ -36,9 +36,9 @@ def test_every_launch_file_loads(path: Path) -> None:
     assert {argument.name for argument in description.get_launch_arguments()} >= {"namespace", "params_file"}
 
 
-def started(pushed: str, **arguments: str) -> tuple[Any, Any]:
-    """The launch file's nodes (depth, RViz) as launch_ros would run them below a pushed namespace."""
-    from launch_ros.actions import PushRosNamespace
+def started(pushed: str, remapped: tuple[str, str] | None = None, **arguments: str) -> tuple[Any, Any]:
+    """The launch file's nodes (depth, RViz) as launch_ros would run them below a pushed namespace, and a SetRemap."""
+    from launch_ros.actions import PushRosNamespace, SetRemap
 
     from launch import LaunchContext
 
@@ -50,6 +50,8 @@ def started(pushed: str, **arguments: str) -> tuple[Any, Any]:
     context = LaunchContext()
     if pushed:
         PushRosNamespace(pushed).execute(context)
+    if remapped:
+        SetRemap(*remapped).execute(context)
     defaults = {name: default for name, (default, _) in module.ARGUMENTS.items()}
     context.launch_configurations.update(defaults | arguments)
     nodes = module.start_nodes(context)
@@ -125,8 +127,16 @@ def test_topics_and_frame_are_handed_on() -> None:
     assert words(rviz)[words(rviz).index("-f") + 1] == "cam_optical"
     beside, plain = started("", image="/cam/color/image")
     assert beside.expanded_remapping_rules[1] == ("camera_info", "/cam/color/camera_info")
-    assert started("")[0].expanded_remapping_rules == [("image_raw", "image_raw"), ("camera_info", "camera_info")]
     assert "-f" not in words(plain)
+
+
+@needs_launch
+def test_inputs_are_renamed_from_around_the_launch_file_too() -> None:
+    """A rule of the launch file's own for the camera info would keep it from following the images."""
+    assert not started("")[0].expanded_remapping_rules
+    rule = ("image_raw", "/cam/image")
+    assert started("", rule)[0].expanded_remapping_rules == [rule]
+    assert started("", rule, camera_info="/info")[0].expanded_remapping_rules == [rule, ("camera_info", "/info")]
 
 
 RUN = """

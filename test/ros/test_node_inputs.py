@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy and message packages")
 from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy
 from ros_fakes import (
     PlaneEngine,
@@ -148,3 +149,33 @@ def test_no_second_thread_enters_the_engine_and_no_stale_frame_goes_out(
         wait_until(lambda: live.partner.depths, what="depth")
         assert [depth.header.stamp.sec for depth in live.partner.depths] == [7]
         assert engine.most_inside == 1
+
+
+def test_quality_of_the_diagnostics_can_be_chosen_like_any_topic_s(capfd: pytest.CaptureFixture[str]) -> None:
+    with live_node(PlaneEngine(), {"qos_overrides./diagnostics.publisher.durability": "transient_local"}) as live:
+        live.wait_ready()
+        (endpoint,) = live.node.get_publishers_info_by_topic("/diagnostics")
+        assert endpoint.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+    assert "no publisher or subscription of this node" not in capfd.readouterr().err
+
+
+def test_a_calibration_that_was_refused_counts_once_images_are_said_to_be_rectified() -> None:
+    with live_node(PlaneEngine()) as live:
+        live.wait_ready()
+        info = info_message(64, 48)
+        info.distortion_model, info.d = "double_sphere", [0.1] * 6
+        live.send_info(info)
+        wait_until(lambda: live.counts.info_errors == 1, what="refused info")
+        assert not live.node._intake.is_calibrated
+        live.executor.create_task(live.node.set_parameters, [Parameter("input_rectified", value=True)])
+        wait_until(lambda: live.node._intake.is_calibrated, what="calibration")
+
+
+def test_a_failure_is_over_once_the_node_is_cleaned_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with live_node(PlaneEngine(), {"autostart": False}) as live:
+        assert change_state(live, Transition.TRANSITION_CONFIGURE)
+        monkeypatch.setattr(live.node, "_start", lambda: {}["no such topic"])
+        assert not change_state(live, Transition.TRANSITION_ACTIVATE)
+        assert live.node._failure.startswith("cannot activate")
+        assert change_state(live, Transition.TRANSITION_CLEANUP)
+        assert not live.node._failure

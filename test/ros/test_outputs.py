@@ -106,7 +106,15 @@ CAMERA = CameraModel(width=7, height=5, fx=10.0, fy=20.0, cx=3.0, cy=2.0)
 
 def cloud(depth_m: np.ndarray, rgb: np.ndarray, stride: int, camera: CameraModel = CAMERA) -> PointCloud2:
     message = CloudWriter().write(
-        depth_m, rgb, camera, HEADER, rays=camera.rays()[::stride, ::stride], stride=stride, min_m=0.5, max_m=9.0
+        depth_m,
+        rgb,
+        camera,
+        HEADER,
+        rays=camera.rays()[::stride, ::stride],
+        stride=stride,
+        min_m=0.5,
+        max_m=9.0,
+        far_value="nan",
     )
     return deserialize_message(serialize_message(message), PointCloud2)
 

@@ -13,7 +13,8 @@ import yaml
 from prv2_ros.errors import ConfigError
 from prv2_ros.ros import parameter_readme, parameters
 from prv2_ros.ros.parameter_readme import markdown_table, write_table
-from prv2_ros.ros.parameters import BY_NAME, TABLE, Settings, foreign_names, resolve
+from prv2_ros.ros.parameter_table import BY_NAME, TABLE
+from prv2_ros.ros.parameters import Settings, foreign_names, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 ROS_FOLDER = ROOT / "prv2_ros" / "ros"

@@ -17,11 +17,12 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from ros_fakes import PlaneEngine, live_node, logged, reliable, wait_until
+from rosbags.rosbag2 import StoragePlugin, Writer
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bag_samples import FIRST_NS, PERIOD_NS, Samples, picture, true_depth
+from bag_samples import FIRST_NS, PERIOD_NS, STORE, Samples, picture, true_depth
 from mcap_checksums import add_checksums
 
 from prv2_ros.cli import main
@@ -105,6 +106,19 @@ def test_depth_images_are_not_waited_for(tmp_path: Path, context: Any) -> None:
     path = Samples(frames=3).write(tmp_path / "a")
     played = play(context, Listener(context, answers=True), bag=str(path), follow="/answer")
     assert (played.images, played.asked, played.answered) == (6, 3, 3)
+
+
+@pytest.mark.parametrize(("topic", "asked"), [("/ir/image_raw", 1), ("/ir/depth/image_raw", 0)])
+def test_brightness_of_16_bits_is_waited_for_as_any_picture(
+    tmp_path: Path, context: Any, topic: str, asked: int
+) -> None:
+    kind = "sensor_msgs/msg/Image"
+    with Writer(tmp_path / "a", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(topic, kind, typestore=STORE)
+        message = Samples().image(np.zeros((8, 8), np.uint16), "16UC1", "ir", FIRST_NS)
+        writer.write(connection, FIRST_NS, STORE.serialize_cdr(message, kind))
+    played = play(context, Listener(context), bag=str(tmp_path / "a"), follow="/answer", follow_timeout_s=0.1)
+    assert (played.images, played.asked) == (1, asked)
 
 
 def test_the_followed_topic_in_the_bag_is_no_answer(tmp_path: Path, context: Any) -> None:

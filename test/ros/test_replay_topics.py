@@ -19,7 +19,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bag_samples import STORE, Samples
+from bag_samples import LATCHED, STORE, Samples
 
 from prv2_ros.errors import InputError
 from prv2_ros.messages.bags import Bag
@@ -116,3 +116,22 @@ def test_a_bag_of_which_nothing_is_left_is_refused(tmp_path: Path, nodes: tuple[
             InputError, match=r"other nodes publish every topic of bag .*: stop them, or insist with --top"
         ):
             made.start()
+
+
+def test_what_was_kept_for_late_subscribers_is_kept_again(tmp_path: Path, nodes: tuple[Node, Node]) -> None:
+    with Writer(tmp_path / "a", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kind = "sensor_msgs/msg/CameraInfo"
+        for name in ("/once", "/robot/tf_static"):
+            profiles = [LATCHED] if name == "/once" else []
+            writer.add_connection(name, kind, typestore=STORE, offered_qos_profiles=profiles)
+        writer.add_connection("/often", kind, typestore=STORE)
+    with Bag(tmp_path / "a") as bag:
+        assert {name: topic.latched for name, topic in bag.topics().items()} == {
+            "/often": 0, "/once": 1, "/robot/tf_static": 0,
+        }  # fmt: skip
+        publishers(nodes, bag).start()
+    kept = {}
+    for name in ("/often", "/once", "/robot/tf_static"):
+        (endpoint,) = nodes[0].get_publishers_info_by_topic(name)
+        kept[name] = endpoint.qos_profile.durability.name
+    assert kept == {"/often": "VOLATILE", "/once": "TRANSIENT_LOCAL", "/robot/tf_static": "TRANSIENT_LOCAL"}

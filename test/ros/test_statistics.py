@@ -120,3 +120,18 @@ def test_one_frame_alone_has_a_rate_and_a_restart_forgets_it() -> None:
     assert times == (None,) * 4
     counts = snapshot.counts
     assert (counts.received, counts.published, counts.errors, counts.inference_errors) == (1, 1, 1, 1)
+
+
+def test_frames_that_come_slowly_have_their_rate_too_until_they_stay_away() -> None:
+    clock = Clock()
+    statistics = Statistics(clock)
+    for _ in range(3):
+        clock.now += 20.0
+        statistics.image_published(statistics.image_arrived(), inference_ms=1.0, stamp_age_ms=None)
+        clock.now += 1.0
+        rate = statistics.snapshot().rate_hz
+    assert rate == pytest.approx(1 / 21)
+    clock.now += 29.0
+    assert statistics.snapshot().rate_hz == pytest.approx(1 / 30)
+    clock.now += 20.0
+    assert statistics.snapshot().rate_hz == 0.0
