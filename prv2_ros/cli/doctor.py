@@ -135,7 +135,7 @@ def check_device(name: str) -> Iterator[Finding]:
         yield Finding("ok", f"device {device}: {properties.name}, {memory}, CUDA {torch.version.cuda}, {precision}")
         return
     yield Finding("ok", f"device cpu, {precision}")
-    if not torch.cuda.is_available():
+    if name == "auto" or not torch.cuda.is_available():
         yield Finding("warn", f"inference will be slow: {why_no_cuda()}")
 
 

@@ -7,11 +7,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from prv2_ros.data.frames import read_camera
+import numpy as np
+from numpy.typing import NDArray
+
+from prv2_ros.data.frames import LOG_STEP, encode_depth, read_camera, read_coded_frame
 from prv2_ros.errors import InputError
 from prv2_ros.geometry.camera import CameraModel
 
 _WAY_OUT = "give the options that it was made with, another --start or another folder, or remove it"
+
+_SAME_DEPTH = 0.01
+"""Depths that differ by less, in logarithm, are the same; and frames in which a smaller share of pixels differs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,27 @@ def check_kept_frame(path: Path, wanted: WantedFrame) -> None:
     else:
         return
     raise InputError(f"frame {path} is there already, and {difference}: {_WAY_OUT}")
+
+
+def check_kept_depth(path: Path, depth_m: NDArray[np.float32]) -> None:
+    """Refuse a frame of a drive that has another depth: how far a drive goes decides in which lane.
+
+    Edges may lie a pixel elsewhere on another device.
+
+    Args:
+        path: JSON file of the frame, which has the size of the depth.
+        depth_m: (H, W) what it should be.
+
+    Raises:
+        InputError: it is of another drive, or cannot be read.
+
+    """
+    step = np.abs(read_coded_frame(path).code.astype(np.int32) - encode_depth(depth_m))
+    if (step > _SAME_DEPTH / LOG_STEP).mean() > _SAME_DEPTH:
+        raise InputError(
+            f"frame {path} is there already, and is of another drive, as --count decides in which lane it goes: "
+            f"{_WAY_OUT}"
+        )
 
 
 def _tile_scale(path: Path, camera: CameraModel) -> float | None:

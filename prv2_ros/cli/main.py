@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Sequence
 
 from prv2_ros import __version__
+from prv2_ros.cli.ending import ending_on_sigterm
 from prv2_ros.errors import Prv2Error
 
 COMMANDS = ("predict", "evaluate", "score", "replay", "bench", "doctor", "train", "synth")
@@ -29,12 +30,18 @@ _FROM_WORKER = re.compile(r"Caught (\w+) in .*\n(?:\w+\.)*\1(?:: (.*))?\s*", re.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+    Raises:
+        SystemExit: wrong usage, or 143 after SIGTERM.
+
+    """
     parser = build_parser()
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="prv2: %(message)s", stream=sys.stderr)
     try:
-        code: int = arguments.func(arguments)
+        with ending_on_sigterm():
+            code: int = arguments.func(arguments)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from prv2_ros.cli.arguments import add_compile_argument
 from prv2_ros.cli.cameras import CameraSource, add_camera_arguments, camera_source
 from prv2_ros.cli.images import list_images, read_image, write_depth_files
 from prv2_ros.cli.output import output_folder
-from prv2_ros.errors import InputError
+from prv2_ros.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
     from prv2_ros.inference.load import Engine
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: options that cannot be used, or the only image cannot.
         WeightsError: no usable weights.
-        DeviceError: no usable device.
+        DeviceError: no usable device, or one without the memory for the only image.
 
     """
     # Everything that can be wrong with the options is said before the seconds that loading takes.
@@ -93,7 +93,7 @@ def _predict_all(engine: Engine, images: list[Path], cameras: CameraSource, argu
             progress.set_postfix_str(path.name)
             try:
                 _predict(engine, path, output / name, cameras, arguments)
-            except InputError as error:
+            except (InputError, DeviceError) as error:
                 failed += 1
                 with progress.external_write_mode():
                     print(f"prv2: error: {error}", file=sys.stderr)
@@ -108,6 +108,12 @@ def _predict(engine: Engine, path: Path, folder: Path, cameras: CameraSource, ar
         result = engine.infer(image_rgb, camera, coarse=False)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except DeviceError as error:
+        # The engine's words name what its parameters and Python offer, and this command line does not.
+        raise DeviceError(
+            f"{path}: the GPU's memory is too small for {image_rgb.shape[1]}x{image_rgb.shape[0]} px: give a smaller "
+            "picture with the intrinsics of its size, or --device cpu"
+        ) from error
     if not np.isfinite(result.depth_m).any():
         _warn_of_nothing(path, arguments.max_depth)
     write_depth_files(folder, image_rgb, result.depth_m, camera, stride=arguments.stride)

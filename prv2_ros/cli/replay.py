@@ -6,8 +6,10 @@ import argparse
 import importlib.util
 import json
 import math
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ Publish a bag (rosbag2 or ROS 1) through rclpy: at its own speed, a multiple of 
 Messages keep their stamps; /clock carries the time of recording, for nodes with use_sim_time. Images, camera infos and
 clouds of topics that another node publishes are left to it: start the depth node first, and its depth is not mixed with
 the bag's."""
+
+_AT_ONCE_S = 1.0  # a player that the terminal has interrupted, too, ends within this
+_PATIENCE_S = 5.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -52,13 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: rclpy is not installed, or options that cannot be used.
 
     """
-    if not arguments.rate > 0:  # JSON has no NaN
+    if not arguments.rate > 0:
         raise InputError(f"--rate {arguments.rate}: must be above 0")
+    if not 0 <= arguments.delay < math.inf:
+        raise InputError(f"--delay {arguments.delay}: must be a number of seconds, 0 or more")
     if importlib.util.find_spec("rclpy") is None:
         raise InputError("prv2 replay needs rclpy: source a ROS 2 installation, or run scripts/setup.sh")
     options = {
         "bag": str(arguments.bag),
-        "rate": arguments.rate if math.isfinite(arguments.rate) else 1e300,
+        "rate": arguments.rate,
         "follow": arguments.follow,
         "follow_timeout_s": arguments.follow_timeout,
         "loop": arguments.loop,
@@ -70,5 +77,17 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return player.wait()
     except KeyboardInterrupt:
-        player.wait()  # the terminal has interrupted it, too
+        # A second signal would break into the end of a player that the terminal has interrupted, too.
+        _wait(_AT_ONCE_S, player)
         raise
+    finally:
+        # SIGINT first: SIGTERM invalidates what rclpy publishes with, of which the player would complain.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if player.poll() is None:
+                player.send_signal(number)
+                _wait(_PATIENCE_S, player)
+
+
+def _wait(seconds: float, player: subprocess.Popen[bytes]) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        player.wait(seconds)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from prv2_ros.cli.ending import end_on_sigterm
 from prv2_ros.cli.output import output_folder
 from prv2_ros.errors import InputError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from prv2_ros.cli.kept_frames import WantedFrame
     from prv2_ros.data.synthetic import SyntheticFrame
 
 _logger = logging.getLogger(__name__)
@@ -102,8 +107,7 @@ def _write_folder(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     if args.drive:
-        for k, frame in enumerate(tqdm(_drive(args), total=args.count, unit="frame")):
-            _write_frame(args.output, f"{args.start:08d}_{k:05d}", frame)
+        _write_drive(args)
         return 0
     kept = _kept(args)
     seeds = [seed for seed in range(args.start, args.start + args.count) if seed not in kept]
@@ -118,23 +122,47 @@ def _write_folder(args: argparse.Namespace) -> int:
 
 
 def _kept(args: argparse.Namespace) -> set[int]:
-    """Seeds of the frames that are there already; refuses frames that other options have made."""
-    from prv2_ros.cli.kept_frames import WantedFrame, check_kept_frame
+    """Seeds of the scenes that are there already; refuses frames that other options have made."""
+    from prv2_ros.cli.kept_frames import WantedFrame
     from prv2_ros.data.synthetic import KINDS
     from prv2_ros.data.tiles import OVERVIEWS
 
     kinds = [args.kind] if args.kind else [kind for kind, (_, share) in KINDS.items() if share]
-    kept = set()
+    wanted = {}
     for seed in range(args.start, args.start + args.count):
-        path = args.output / f"{seed:08d}.json"
-        if path.exists():
-            size_wh = OVERVIEWS[seed % len(OVERVIEWS)] if args.tiles else _size(seed, args)
-            wanted = WantedFrame(size_wh=size_wh, kinds=kinds, tiles=args.tiles, tile_scale=args.tile_scale)
-            check_kept_frame(path, wanted)
-            kept.add(seed)
+        size_wh = OVERVIEWS[seed % len(OVERVIEWS)] if args.tiles else _size(seed, args)
+        wanted[f"{seed:08d}"] = WantedFrame(size_wh=size_wh, kinds=kinds, tiles=args.tiles, tile_scale=args.tile_scale)
+    return {int(name) for name in _kept_of(wanted, args.output)}
+
+
+def _kept_of(wanted: Mapping[str, WantedFrame], folder: Path) -> set[str]:
+    """Names of the wanted frames that are there already; refuses frames that other options have made."""
+    from prv2_ros.cli.kept_frames import check_kept_frame
+
+    kept = {name for name in wanted if (folder / f"{name}.json").exists()}
+    for name in sorted(kept):
+        check_kept_frame(folder / f"{name}.json", wanted[name])
     if kept:
-        _logger.info("kept %d of %d frames, which are in %s already", len(kept), args.count, args.output)
+        _logger.info("kept %d of %d frames, which are in %s already", len(kept), len(wanted), folder)
     return kept
+
+
+def _write_drive(args: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from prv2_ros.cli.kept_frames import WantedFrame, check_kept_depth
+
+    wanted = WantedFrame(size_wh=_parse_size(_bag_size(args)), kinds=("street",), tiles=False)
+    names = [f"{args.start:08d}_{k:05d}" for k in range(args.count)]
+    kept = _kept_of(dict.fromkeys(names, wanted), args.output)
+    if len(kept) == len(names):
+        return
+    # What is kept is rendered, too: the noise of a frame depends on those before it.
+    for name, frame in zip(names, tqdm(_drive(args), total=args.count, unit="frame"), strict=True):
+        if name in kept:
+            check_kept_depth(args.output / f"{name}.json", frame.depth_m)
+        else:
+            _write_frame(args.output, name, frame)
 
 
 def _write_in_processes(seeds: list[int], args: argparse.Namespace, bar: tqdm[NoReturn]) -> None:
@@ -144,8 +172,8 @@ def _write_in_processes(seeds: list[int], args: argparse.Namespace, bar: tqdm[No
 
     # Started afresh: a forked child cannot use CUDA, nor a parent's threads.
     with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn"), _start_process, (args.threads,)) as pool:
-        running = [pool.submit(_write_scene, seed, args) for seed in seeds]
         try:
+            running = [pool.submit(_write_in_process, seed, args) for seed in seeds]
             for future in as_completed(running):
                 future.result()
                 bar.update()
@@ -154,6 +182,11 @@ def _write_in_processes(seeds: list[int], args: argparse.Namespace, bar: tqdm[No
                 f"a process of --jobs {args.jobs} was ended, as for want of memory: give fewer, and run again; what is "
                 "there is kept"
             ) from error
+        except SystemExit:
+            # Whoever has sent SIGTERM may not wait for the scenes that are being rendered.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -162,7 +195,27 @@ def _write_in_processes(seeds: list[int], args: argparse.Namespace, bar: tqdm[No
 def _start_process(threads: int) -> None:
     import torch
 
+    end_on_sigterm()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent, which no queue tells where it was killed, and end this process."""
+    import multiprocessing
+
+    parent, main = multiprocessing.parent_process(), threading.main_thread().ident
+    assert parent is not None
+    assert main is not None
+    parent.join()
+    signal.pthread_kill(main, signal.SIGTERM)  # to the process it would not wake the main thread from waiting
+
+
+def _write_in_process(seed: int, args: argparse.Namespace) -> None:
+    try:
+        _write_scene(seed, args)
+    except SystemExit:  # of SIGTERM: the pool would take it for the answer, and go on with the next
+        os._exit(143)
 
 
 def _write_scene(seed: int, args: argparse.Namespace) -> None:
@@ -184,8 +237,7 @@ def _write_bag(args: argparse.Namespace) -> int:
         from prv2_ros.data.bags import write_bag
     except ModuleNotFoundError as error:
         raise InputError(f"--bag needs the package {error.name}: pip install {error.name}") from error
-    if args.size in (None, "mixed"):
-        args.size = _BAG_SIZE
+    args.size = _bag_size(args)
     seeds = range(args.start, args.start + args.count)
     frames = _drive(args) if args.drive else (_frame(seed, args) for seed in seeds)
     write_bag(args.bag, tqdm(frames, total=args.count, unit="frame"))
@@ -214,8 +266,11 @@ def _size(seed: int, args: argparse.Namespace) -> tuple[int, int]:
 def _drive(args: argparse.Namespace) -> Iterator[SyntheticFrame]:
     from prv2_ros.data.synthetic import drive
 
-    size = _BAG_SIZE if args.size in (None, "mixed") else args.size
-    return drive(args.start, args.count, *_parse_size(size), device=args.device)
+    return drive(args.start, args.count, *_parse_size(_bag_size(args)), device=args.device)
+
+
+def _bag_size(args: argparse.Namespace) -> str:
+    return _BAG_SIZE if args.size in (None, "mixed") else str(args.size)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

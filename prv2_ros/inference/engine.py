@@ -45,7 +45,8 @@ class DepthEngine:
     """Metric depth from single images on one device. Not for use from several threads at once.
 
     The same image gives the same depth on the same machine, whatever was inferred before, except that the last
-    digits may change when a GPU has run out of memory and smaller batches are used from then on.
+    digits may change when a GPU has run out of memory and smaller batches are used from then on. This holds without a
+    time limit: with one, the share that is refined depends on the time that it takes.
     """
 
     def __init__(

@@ -24,6 +24,7 @@ from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.published import PublishedEngine
 from prv2_ros.inference.regions import Region
 from prv2_ros.network.checkpoint import (
+    expanded,
     fill_strictly,
     load_model,
     load_reference_state_dict,
@@ -144,7 +145,7 @@ def is_published(model: str) -> bool:
 
 def _published_path(model: str) -> Path | None:
     """Path of the description where it is one of a published model, else None."""
-    given = Path(model)
+    given = expanded(model)
     candidates = [given] if given.suffix in (".yaml", ".yml") else []
     if not candidates and not (models_folder() / f"{model}.yaml").is_file():
         candidates = [config_folder() / "models" / f"{model}.yaml"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import pickle
 import re
 from collections.abc import Mapping, Sequence
@@ -33,8 +34,8 @@ _TORCH_HEADS = (b"PK\x03\x04", b"\x80")  # an archive since torch 1.6, a pickle 
 
 
 def model_path(name_or_path: str) -> Path:
-    """Give the YAML file of a packaged model's name, or of a path to one."""
-    given = Path(name_or_path)
+    """Give the YAML file of a packaged model's name, or of a path to one, which may begin with `~`."""
+    given = expanded(name_or_path)
     path = given if given.suffix in (".yaml", ".yml") else models_folder() / f"{name_or_path}.yaml"
     if not path.is_file():
         if (config_folder() / "models" / f"{name_or_path}.yaml").is_file():
@@ -47,6 +48,11 @@ def model_path(name_or_path: str) -> Path:
             f"no model {name_or_path!r}: give the path of a .yaml or one of {', '.join(names) or 'none'}"
         )
     return path
+
+
+def expanded(path: str) -> Path:
+    """Path with the home folder for a leading `~`, which a shell leaves after `:=`; that of an unknown user stays."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises where there is no such user
 
 
 def load_model(name_or_path: str = "default") -> DepthModel:

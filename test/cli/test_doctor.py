@@ -52,6 +52,15 @@ def test_a_device_that_is_not_there_is_a_failure(model, capsys):
     assert "FAIL  device 'cuda:99'" in capsys.readouterr().out
 
 
+def test_cuda_that_is_there_and_does_not_work_is_a_warning_with_the_reason(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("prv2_ros.inference.device._cuda_fault", lambda _: "no kernel image is available")
+    device, warning = doctor.check_device("auto")
+    assert device == ("ok", "device cpu, float32")
+    assert warning == ("warn", "inference will be slow: CUDA does not work: no kernel image is available")
+    assert [finding.mark for finding in doctor.check_device("cpu")] == ["ok"], "as it was asked for"
+
+
 def test_published_refiners_have_the_papers_size():
     (counts,) = doctor.check_published()
     assert "PRV2-M 48.0 M, PRV2-E 73.3 M, PRV2-C 247.2 M" in counts.text

@@ -123,6 +123,41 @@ def test_a_folder_with_bad_images_goes_on_and_fails_at_the_end(model, pictures, 
     )
 
 
+@pytest.fixture
+def short_of_memory(monkeypatch):
+    """Let the GPU's memory run out with the picture that is 81 px wide."""
+    import torch
+
+    from prv2_ros.inference import engine
+
+    tensor = engine.image_tensor
+
+    def scarce(image_rgb, device):
+        if image_rgb.shape[1] == 81:
+            raise torch.cuda.OutOfMemoryError
+        return tensor(image_rgb, device)
+
+    monkeypatch.setattr(engine, "image_tensor", scarce)
+
+
+@pytest.mark.usefixtures("short_of_memory")
+def test_a_picture_that_the_memory_is_too_small_for_does_not_end_the_others(model, pictures, tmp_path, capsys):
+    write_png(pictures / "c.png", np.zeros((64, 96, 3), np.uint8))
+    out = tmp_path / "out"
+    for images, code in (([pictures], 1), ([pictures / "b.png"], 1), ([pictures / "a.png"], 0)):
+        assert run(*images, "-o", out, "--fov", 70, "--model", model) == code
+        captured = capsys.readouterr()
+        errors = [line for line in captured.err.splitlines() if line.startswith("prv2: error:")]
+        told = (
+            f"prv2: error: {pictures / 'b.png'}: the GPU's memory is too small for 81x70 px: give a smaller picture "
+            "with the intrinsics of its size, or --device cpu"
+        )
+        assert errors == code * [told]
+        if len(images) == 1 and images[0].is_dir():
+            assert names(out) == ["a", "c"]
+            assert captured.out == f"wrote depth of 2 of 3 images to {out}\n"
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

@@ -121,6 +121,34 @@ def test_a_drive_in_a_folder_can_be_trained_on(tmp_path: Path) -> None:
     assert [item.name for item in list_items(str(tmp_path))] == ["00000003_00000", "00000003_00001"]
 
 
+def test_frames_of_a_drive_are_kept_where_they_are_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    common = ["synth", "-o", str(tmp_path), "--drive", "--start", "3"]
+    assert main([*common, "--count", "3", *SIZE]) == 0
+    made = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "00000003_00002.json").unlink()  # as a killed run leaves it
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*_0000[01]*")}
+    capsys.readouterr()
+    with caplog.at_level("INFO"):
+        assert main([*common, "--count", "3", *SIZE]) == 0
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == made
+        assert main([*common, "--count", "2", *SIZE]) == 0
+    assert caplog.messages == [f"kept 2 of {n} frames, which are in {tmp_path} already" for n in (3, 2)]
+    assert len(stamps) == 6
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    for options, difference in (
+        (["--count", "3", "--size", "64x32"], "has 48x32 px where 64x32 px are asked for"),
+        (["--count", "3"], "has 48x32 px where 640x480 px are asked for"),
+        (["--count", "100", *SIZE], "is of another drive, as --count decides in which lane it goes"),
+    ):
+        assert main([*common, *options]) == 1
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("prv2: error: ")]
+        assert line.startswith(f"prv2: error: frame {tmp_path / '00000003_00000.json'} is there already, and ")
+        assert difference in line
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == made
+
+
 def test_bag_of_a_drive_holds_image_info_and_depth_of_each_frame(tmp_path: Path) -> None:
     bag = tmp_path / "sub" / "drive"
     assert main(["synth", "--bag", str(bag), "--drive", "--start", "3", "--count", "2", *SIZE]) == 0

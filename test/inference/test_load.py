@@ -164,6 +164,15 @@ def test_a_projection_that_is_missing_or_another_is_named(tmp_path: Path) -> Non
         load_engine(str(_own_coarse(tmp_path, projection="refiner.safetensors")), "cpu")
 
 
+def test_a_leading_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "mine.yaml"
+    path.write_text("kind: published")
+    assert loading.is_published("~/mine.yaml")
+    assert loading.description_path("~/mine.yaml") == path
+    assert not loading.is_published("~nobody-of-this-name/mine.yaml")
+
+
 def test_a_binary_file_is_no_description(tmp_path: Path) -> None:
     path = tmp_path / "binary.yaml"
     path.write_bytes(bytes(range(128, 256)))

@@ -64,6 +64,14 @@ def test_missing_files_and_names_are_named(saved: Path) -> None:
         load_model(str(saved))
 
 
+def test_a_leading_tilde_is_the_home_folder(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(saved.parent))
+    assert model_path("~/trial.yaml") == saved
+    assert load_model("~/trial.yaml").spec.name == "trial"
+    with pytest.raises(WeightsError, match=r"no model '~nobody-of-this-name/x\.yaml'"):
+        model_path("~nobody-of-this-name/x.yaml")
+
+
 def test_a_description_without_its_fields_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
     for text in ("", "weights: a.safetensors\n", "[weights, sha256, model]", "just words"):
