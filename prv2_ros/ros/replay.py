@@ -240,15 +240,21 @@ def replay(options: ReplayOptions, context: Any = None) -> Played:
 
 def main() -> int:
     """Play as the JSON object in the first argument says; errors become one line."""
+    started = False
     try:
         options = ReplayOptions(**json.loads(sys.argv[1]))
         rclpy.init(args=sys.argv[2:])
+        started = True
         played = replay(options)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 130
     except Prv2Error as error:
         print(f"prv2: error: {error}", file=sys.stderr)
         return 1
+    except Exception:
+        if not started or rclpy.ok():
+            raise
+        return 130  # SIGTERM has taken ROS away in the middle of a message
     finally:
         rclpy.try_shutdown()
     answers = f", {played.answered} of {played.asked} answered" if options.follow else ""

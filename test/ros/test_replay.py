@@ -28,6 +28,7 @@ from mcap_checksums import add_checksums
 from prv2_ros.cli import main
 from prv2_ros.errors import InputError
 from prv2_ros.messages.bags import Bag
+from prv2_ros.ros import replay as replay_module
 from prv2_ros.ros.replay import ReplayOptions, replay
 
 
@@ -215,3 +216,19 @@ def test_the_command_says_what_is_wrong_in_one_line() -> None:
 def test_the_command_refuses_a_speed_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["replay", "nowhere", "--rate", "nan"]) == 1
     assert capsys.readouterr().err == "prv2: error: --rate nan: must be above 0\n"
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_ros_that_is_taken_away_in_the_middle_is_no_error(is_ended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(options: ReplayOptions) -> Any:
+        if is_ended:
+            rclpy.shutdown()
+        raise RuntimeError("publisher's context is invalid")
+
+    monkeypatch.setattr(replay_module, "replay", interrupted)
+    monkeypatch.setattr(sys, "argv", ["replay", '{"bag": "a"}'])
+    if is_ended:
+        assert replay_module.main() == 130
+        return
+    with pytest.raises(RuntimeError, match="context is invalid"):
+        replay_module.main()
