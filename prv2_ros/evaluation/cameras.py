@@ -19,6 +19,7 @@ from prv2_ros.evaluation.pairing import PlannedFrame, pair_stamps
 from prv2_ros.evaluation.records import SkippedFrame
 from prv2_ros.evaluation.truth_topics import (
     NO_DEPTH_WORDS,
+    NODE_PICTURE,
     find_topic,
     find_truth,
     has_word,
@@ -90,13 +91,19 @@ def _by_convention(index: BagIndex) -> list[CameraTopics]:
         namespace = camera_name(name)
         has_info = f"{namespace.rstrip('/')}/camera_info" in index.topics
         is_other = has_word(name, ("depth", *NO_DEPTH_WORDS))
-        if is_other or (not has_info and last not in _IMAGE_NAMES):
+        if is_other or (not has_info and last not in _IMAGE_NAMES) or _is_node_picture(name, index):
             continue
         order = _IMAGE_NAMES.index(last) if last in _IMAGE_NAMES else len(_IMAGE_NAMES)
         rank = (order, int(is_transport), name)
         if namespace not in best or rank < best[namespace][0]:
             best[namespace] = (rank, name)
     return [CameraTopics(image=topic) for _, (_, topic) in sorted(best.items())]
+
+
+def _is_node_picture(name: str, index: BagIndex) -> bool:
+    """Whether images are what the node has made of those of the camera around them; they would be a second camera."""
+    around, picture, _ = name.rpartition(f"/{NODE_PICTURE}")
+    return bool(picture) and f"{around}/camera_info" in index.topics
 
 
 def _plan(

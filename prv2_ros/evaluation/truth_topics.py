@@ -25,7 +25,8 @@ NO_DEPTH_WORDS = ("disparity", "mask", "label", "confidence", "compresseddepth")
 
 _OUTPUT_NAMESPACE = "prv2"
 _NODE_DEPTH, _NODE_POINTS = "depth/image_rect", "points"
-_NODE_OTHERS = {"rgb/image_rect_color": IMAGE, "confidence": IMAGE, _NODE_POINTS: CLOUD}
+NODE_PICTURE = "rgb/image_rect_color"
+_NODE_OTHERS = {NODE_PICTURE: IMAGE, "confidence": IMAGE, _NODE_POINTS: CLOUD}
 """What else the node publishes in the camera's frame."""
 
 _LIDAR_WORDS = ("lidar", "velodyne", "ouster", "hesai", "pandar", "livox", "rslidar", "robosense", "sick", "scan")

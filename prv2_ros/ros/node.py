@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.ros import qos
@@ -20,7 +20,7 @@ from prv2_ros.ros.intake import Intake
 from prv2_ros.ros.memory import release_memory
 from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline
-from prv2_ros.ros.publishing import Publishers
+from prv2_ros.ros.publishing import KINDS, Publishers
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.ros.statistics import Statistics
 from prv2_ros.ros.topics import output_topics
@@ -31,16 +31,6 @@ _DEMAND_S = 0.1
 
 _PATIENCE_S, _PATIENCE_AT_END_S = 30.0, 3.0
 """How long a frame under way is waited for (s): when the node is deactivated, and when the process ends."""
-
-_KINDS = {
-    "depth": Image,
-    "compressed_depth": CompressedImage,
-    "camera_info": CameraInfo,
-    "points": PointCloud2,
-    "confidence": Image,
-    "rgb": Image,
-}
-"""Types of the outputs, by the field of `Publishers`."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -184,7 +174,7 @@ class DepthNode(Node):
     def _create_publishers(self) -> Publishers:
         topics = output_topics(self, self._inputs.info_topic)
         created = {}
-        for field, kind in _KINDS.items():
+        for field, kind in KINDS.items():
             topic = topics[field]
             options = qos.publisher_options(self.resolve_topic_name(topic), self._report_qos)
             created[field] = self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from prv2_ros.geometry.depth_codec import LARGEST_M, set_nan
@@ -19,6 +19,17 @@ from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
 from prv2_ros.types import DepthResult
 
+KINDS = {
+    "depth": Image,
+    "compressed_depth": CompressedImage,
+    "camera_info": CameraInfo,
+    "points": PointCloud2,
+    "confidence": Image,
+    "rgb_info": CameraInfo,
+    "rgb": Image,
+}
+"""Types of the outputs, by the field of `Publishers`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Publishers:
@@ -29,12 +40,14 @@ class Publishers:
     camera_info: Any
     points: Any
     confidence: Any
+    rgb_info: Any
+    """The same camera info as the depth's, where viewers look for that of `rgb`."""
     rgb: Any
     """The pixels that the depth belongs to: rectified, with its stamp, which by then have long left the camera."""
 
     def all(self) -> tuple[Any, ...]:
         """Give every publisher."""
-        return self.depth, self.compressed_depth, self.camera_info, self.points, self.confidence, self.rgb
+        return tuple(getattr(self, field.name) for field in fields(self))
 
     def wanted(self, *, points: bool = True) -> bool:
         """Tell whether anyone subscribes to any of them; to `points` only where points can be made."""
@@ -100,6 +113,8 @@ class FramePublisher:
         camera = view.camera if view.is_calibrated else None
         fill_camera_info(self._info, camera, view.width, view.height, view.tx)
         self._publishers.camera_info.publish(self._info)
+        if _has_subscribers(self._publishers.rgb_info):
+            self._publishers.rgb_info.publish(self._info)
 
     def _publish_depth(
         self,

@@ -39,16 +39,25 @@ def output_topics(node: Any, input_info: str) -> dict[str, str]:
             be the depth remapped to a place beside the images.
 
     """
-    depth = "depth/image_rect"
-    info = moved_along(node, "depth/camera_info", depth, "{beside}/camera_info")
+    depth, rgb = "depth/image_rect", "rgb/image_rect_color"
+    info = _info_topic(node, "depth/camera_info", depth, (input_info,))
+    # Nor may two publishers of the node share a topic, where both images are remapped into one namespace.
+    taken = (input_info, node.resolve_topic_name(info))
     return {
         "depth": depth,
         "compressed_depth": moved_along(node, f"{depth}/compressedDepth", depth, "{}/compressedDepth"),
-        "camera_info": "depth/camera_info" if node.resolve_topic_name(info) == input_info else info,
+        "camera_info": info,
         "points": "points",
         "confidence": "confidence",
-        "rgb": "rgb/image_rect_color",
+        "rgb_info": _info_topic(node, "rgb/camera_info", rgb, taken),
+        "rgb": rgb,
     }
+
+
+def _info_topic(node: Any, topic: str, image: str, taken: Sequence[str]) -> str:
+    """Where the camera info of an output image belongs: beside it, unless that place is taken."""
+    moved = moved_along(node, topic, image, "{beside}/camera_info")
+    return topic if node.resolve_topic_name(moved) in taken else moved
 
 
 def _has_rule(node: Any, topic: str, arguments: Sequence[str]) -> bool:

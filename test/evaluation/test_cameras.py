@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prv2_ros.evaluation.bag_index import CLOUD, IMAGE, INFO, BagIndex, TopicIndex
+from prv2_ros.evaluation.bag_index import CLOUD, COMPRESSED, IMAGE, INFO, BagIndex, TopicIndex
 from prv2_ros.evaluation.cameras import CameraPlan, find_cameras
 from prv2_ros.evaluation.config import CameraTopics, EvaluationConfig, Extrinsic
 from prv2_ros.evaluation.records import SkippedFrame
@@ -38,7 +38,7 @@ def found(
     index = BagIndex(
         topics={t.topic.name: t for t in held},
         infos=[SimpleNamespace(d=d, r=r)],
-        info_of={info: [(0, 0)]},
+        info_of={t.topic.name: [(0, 0)] for t in held if t.topic.msgtype == INFO},
         transforms=transforms or {},
         sha256="",
         problems=[],
@@ -106,3 +106,19 @@ def test_a_lidar_is_the_truth_of_a_rectified_image_whatever_the_lens() -> None:
     (plan,), skipped = found(topic("/lidar", CLOUD, "lidar"), image=STRAIGHT, d=LENS, transforms=transforms)
     assert not skipped
     assert plan.input_rectified
+
+
+@pytest.mark.parametrize("picture", ["/front/rgb/image_rect_color", "/front/rgb/image_rect_color/compressed"])
+def test_the_node_s_own_picture_is_no_second_camera(picture: str) -> None:
+    """Its truth would be the node's own depth."""
+    kind = COMPRESSED if picture.endswith("compressed") else IMAGE
+    lidar = topic("/front/lidar", CLOUD, "lidar")
+    own = (topic(picture, kind, OPTICAL), topic("/front/rgb/camera_info", INFO, OPTICAL))
+    transforms = {("base", "lidar"): np.eye(4), ("base", OPTICAL): np.eye(4)}
+    plans, skipped = found(lidar, *own, transforms=transforms)
+    assert [plan.image_topic for plan in plans] == ["/front/image_raw"]
+    assert not skipped
+    # As a driver of an RGB-D camera has it: nothing around it is a camera.
+    driver = (topic("/kinect/rgb/image_rect_color", IMAGE, OPTICAL), topic("/kinect/rgb/camera_info", INFO, OPTICAL))
+    plans, skipped = found(lidar, *driver, transforms=transforms)
+    assert {*(plan.name for plan in plans), *(row.camera for row in skipped)} == {"/front", "/kinect/rgb"}

@@ -48,7 +48,7 @@ class Bench:
 
     def __init__(self, engine: Any = None, *, running: bool = True, began: bool = True) -> None:
         """`running` when inference is done, `began` before it."""
-        kinds = ("depth", "compressed_depth", "camera_info", "points", "confidence", "rgb")
+        kinds = ("depth", "compressed_depth", "camera_info", "points", "confidence", "rgb_info", "rgb")
         self.outlets = {kind: Outlet() for kind in kinds}
         self.statistics = Statistics()
         answers = iter([began])

@@ -89,6 +89,19 @@ def test_camera_info_of_a_remapped_depth_moves_along(depth: str, info: str) -> N
         assert live.node._inputs.info_topic == "/camera_info" not in names
 
 
+def test_camera_infos_of_outputs_in_one_namespace_keep_apart() -> None:
+    remap = ("depth/image_rect:=/seen/depth", "rgb/image_rect_color:=/seen/rgb")
+    with live_node(PlaneEngine(), remap=remap, listen=()) as live:
+        wait_until(lambda: live.node._state == "active", what="active node")
+        assert live.node._outputs is not None
+        assert live.node._outputs.camera_info.topic_name == "/seen/camera_info"
+        assert live.node._outputs.rgb_info.topic_name == "/rgb/camera_info"
+    with live_node(PlaneEngine(), remap=remap[1:], listen=()) as live:
+        wait_until(lambda: live.node._state == "active", what="active node")
+        assert live.node._outputs is not None
+        assert live.node._outputs.rgb_info.topic_name == "/seen/camera_info"
+
+
 def test_compressed_topic_may_be_remapped_by_itself() -> None:
     rules = ("image_raw:=/cam/color/image_raw", "image_raw/compressed:=/cam/jpeg")
     with live_node(PlaneEngine(), {"image_transport": "compressed"}, remap=rules) as live:

@@ -80,7 +80,7 @@ def test_depth_that_millimetres_cannot_say_is_warned_of_once(
 
 
 def test_points_that_cannot_be_made_are_not_wanted() -> None:
-    kinds = ("depth", "compressed_depth", "camera_info", "points", "confidence", "rgb")
+    kinds = ("depth", "compressed_depth", "camera_info", "points", "confidence", "rgb_info", "rgb")
     outlets = {kind: Outlet(0) for kind in kinds}
     publishers = Publishers(**outlets)
     assert not publishers.wanted()
@@ -98,7 +98,7 @@ def test_what_takes_longest_goes_out_last() -> None:
     for kind, outlet in bench.outlets.items():
         outlet.publish = lambda message, kind=kind: order.append(kind)  # type: ignore[method-assign]
     bench.process(info_message(64, 48))
-    assert order == ["camera_info", "rgb", "depth", "points", "confidence", "compressed_depth"]
+    assert order == ["camera_info", "rgb_info", "rgb", "depth", "points", "confidence", "compressed_depth"]
 
 
 def test_every_output_is_in_the_frame_that_was_chosen() -> None:
