@@ -149,7 +149,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--predictor", help="package.module:function to measure in place of this package's engine")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
-    parser.add_argument("--scenes", type=int, default=16, help="held-aside synthetic scenes")
+    parser.add_argument("--scenes", type=int, default=64, help="held-aside synthetic scenes")
     parser.add_argument("--lens-scenes", type=int, default=64)
     parser.add_argument("--width", type=int, default=1920)
     parser.add_argument("--height", type=int, default=1080)
