@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from prv2_ros.errors import InputError
@@ -61,15 +62,23 @@ class Intake:
                 self._reporter.warn("camera_info", f"camera info dropped: {error}")
                 self._refused = message
                 return
-            for kind in ("assumed_fov", "points", "require_calibration"):
-                self._reporter.forget(kind)
+            self._calibrate(message)
+            return
         self._infos.add(message)
 
     def reconsider(self, settings: Settings) -> None:
-        """Take the last camera info that was refused, where these parameters allow it: it may be sent only once."""
-        refused, self._refused = self._refused, None
-        if refused is not None:
-            self.take_info(refused, settings)
+        """Take the camera info that was refused last, where these parameters allow it: it may be sent only once."""
+        if self._refused is None:
+            return
+        with suppress(InputError):
+            check_info(self._refused, rectified=settings.input_rectified)
+            self._calibrate(self._refused)
+
+    def _calibrate(self, info: Any) -> None:
+        self._refused = None
+        for kind in ("assumed_fov", "points", "require_calibration"):
+            self._reporter.forget(kind)
+        self._infos.add(info)
 
     def take_image(self, message: Any, settings: Settings, wanted: Callable[[], bool]) -> Frame | None:
         """Return the frame to process, or None after counting why there is none.

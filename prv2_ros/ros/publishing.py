@@ -158,6 +158,7 @@ class FramePublisher:
             text = f"min_confidence does nothing: model {self._model_name} gives no confidence"
             self._reporter.warn_once("min_confidence", text)
             return depth_m
+        # In place: nobody else has this result.
         set_nan(depth_m, result.confidence < np.float32(settings.min_confidence))
         return depth_m
 

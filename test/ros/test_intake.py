@@ -197,3 +197,17 @@ def test_an_info_that_was_refused_is_taken_once_parameters_allow_it() -> None:
     assert not camera.intake.is_calibrated
     camera.intake.reconsider(resolve({"input_rectified": True}))
     assert camera.intake.is_calibrated
+    counts = camera.statistics.snapshot().counts
+    assert (counts.info_received, counts.info_errors) == (1, 1), "messages, not looks at them"
+
+
+def test_an_info_that_was_refused_does_not_replace_a_good_one_that_came_after_it() -> None:
+    camera = Camera()
+    refused, good = info_message(4, 4, f_px=50.0), info_message(4, 4, f_px=77.0)
+    refused.distortion_model, refused.d = "double_sphere", [0.1] * 6
+    for info in (refused, good):
+        camera.intake.take_info(info, resolve({}))
+    camera.intake.reconsider(resolve({"input_rectified": True}))
+    frame = camera.intake.take_image(IMAGE, resolve({}), lambda: True)
+    assert frame is not None
+    assert frame.infos.newest is good
