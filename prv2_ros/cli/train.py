@@ -50,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         nargs="+",
         default=None,
         help="folders of frames, or data sets as NAME:FOLDER:SPLIT, instead of the config's; where neither names any, "
-        "scenes are rendered as training goes (stages refiner and real need some)",
+        "scenes are rendered as training goes (stages refiner and real, and `resident`, need some)",
     )
     parser.add_argument(
         "--teacher", default=None, help="model that makes the pseudo labels of the real stage (default: that of --init)"

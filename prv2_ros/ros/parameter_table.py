@@ -106,7 +106,7 @@ TABLE: tuple[Parameter, ...] = (
         low=0.0,
         high=100.0,
         description="Height of the camera above the ground, which depth is held against once a second, with a warning "
-        "in the diagnostics where its scale is off by over 25%; 0 where it is not known.",
+        "in the diagnostics where its scale is below 0.8 or above 1.25; 0 where it is not known.",
     ),
     Parameter(
         name="camera_info_wait_s",
@@ -164,22 +164,23 @@ TABLE: tuple[Parameter, ...] = (
         unit="m",
         low=0.01,
         high=10000.0,
-        description="Depth above this is published as `far_value`.",
+        description="Depth above this is published as `far_value`. The sky is predicted at about 250 m and more: with "
+        "a limit beyond that it is published as depth.",
     ),
     Parameter(
         name="far_value",
         default="nan",
         choices=("nan", "inf", "max"),
-        description="What depth beyond `max_depth_m` and sky become: nan (invalid), inf (REP-117: nothing in "
-        "range) or max (`max_depth_m`); in 16UC1 both nan and inf are 0.",
+        description="What depth beyond `max_depth_m`, as most of the sky, becomes: nan (invalid), inf (REP-117: "
+        "nothing in range) or max (`max_depth_m`); in 16UC1 both nan and inf are 0.",
     ),
     Parameter(
         name="min_confidence",
         default=0.0,
         low=0.0,
         high=1.0,
-        description="Depth less sure than this is published as invalid, in the cloud, too, and sky with it, which is "
-        "never sure; 0 keeps all.",
+        description="Depth less sure than this is published as invalid, in the cloud, too, and most of the sky with "
+        "it, which is seldom sure; 0 keeps all. Confidence lies between 0.135 and 0.99.",
     ),
     Parameter(
         name="output_frame_id",
@@ -215,8 +216,9 @@ TABLE: tuple[Parameter, ...] = (
         name="points.far_value",
         default="nan",
         choices=("nan", "max"),
-        description="What points beyond `points.max_m` and sky become: nan, or max for a point at `points.max_m`, by "
-        "which a costmap or an octree sees that the way there is free; let it mark obstacles only nearer than that.",
+        description="What points beyond `points.max_m` become: nan, or max for a point at `points.max_m`, by which a "
+        "costmap or an octree sees that the way there is free; let it mark obstacles only nearer than that. What "
+        "`min_confidence` leaves out stays NaN.",
     ),
     Parameter(
         name="input_timeout_s",

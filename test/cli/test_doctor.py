@@ -106,3 +106,12 @@ def test_an_unsupported_python_is_a_warning(monkeypatch):
     _, finding = doctor.check_python()
     assert finding.mark == "warn"
     assert "made and tested for 2.6 to 2.7" in finding.text
+
+
+def test_a_package_that_some_commands_need_is_a_warning_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(doctor, "_OPTIONAL", {"sys": ("here", "all"), "not_a_module": ("not-a-module>=1", "replay")})
+    (finding,) = doctor.check_optional()
+    assert finding == (
+        "warn",
+        'not-a-module>=1 is not installed, needed by replay; python3 -m pip install "not-a-module>=1"',
+    )
