@@ -23,3 +23,7 @@ class StorageError(Prv2Error, RuntimeError):
 
 class DeviceError(Prv2Error, RuntimeError):
     """A compute device that was asked for and cannot be used."""
+
+
+class DeviceMemoryError(DeviceError):
+    """An image for which the device has too little memory; smaller ones may well do."""

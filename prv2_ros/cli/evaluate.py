@@ -77,8 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace, config: EvaluationConfig) -> int:
-    from prv2_ros.evaluation.output_bag import write_output_bags
-    from prv2_ros.evaluation.run import NothingScoredError, Options, evaluate
+    from prv2_ros.evaluation.output_bag import check_targets, write_output_bags
+    from prv2_ros.evaluation.run import NothingScoredError, Options, bag_names, evaluate
+
+    if arguments.output_bag:
+        check_targets(dict(zip(bag_names(arguments.bags), arguments.bags, strict=True)), arguments.output)
 
     options = Options(
         output=arguments.output,

@@ -140,7 +140,12 @@ def _take_transforms(index: BagIndex, message: Any) -> None:
     for stamped in message.transforms:
         t, q = stamped.transform.translation, stamped.transform.rotation
         key = (frame_name(stamped.header.frame_id), frame_name(stamped.child_frame_id))
-        index.transforms[key] = rigid_transform((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+        try:
+            index.transforms[key] = rigid_transform((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+        except InputError as error:  # of this one alone: those beside it in the message may be the ones that count
+            problem = f"transform from {key[0]} to {key[1]} left out: {error}"
+            if problem not in index.problems:
+                index.problems.append(problem)
 
 
 def frame_name(name: str) -> str:

@@ -23,6 +23,12 @@ from prv2_ros.messages.point_clouds import cloud_points
 
 _DENSE_SHARE = 0.5
 
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+"""Depth and intrinsics are those of the stored pixels, which a viewer may turn by what EXIF says."""
+
+_LATEST_S = 5
+"""Messages of one stamp come at most this long (s) after newer ones."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TruthFrame:
@@ -135,11 +141,14 @@ def bag_frames(path: Path) -> Iterator[TruthFrame]:
             parts[topic] = message
             if len(parts) == 3:
                 yield _frame_of_messages(key, waiting.pop(key))
+                # Images between two clouds never get one.
+                for old in [other for other in waiting if other[0] == camera_name and other[1] < key[1] - _LATEST_S]:
+                    del waiting[old]
 
 
 def _frame_of_messages(key: tuple[str, int, int], parts: dict[str, Any]) -> TruthFrame:
     name = f"{key[0]}_{key[1]}_{key[2]:09d}"
-    image = cv2.imdecode(np.asarray(parts["image_raw/compressed"].data, np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.asarray(parts["image_raw/compressed"].data, np.uint8), _AS_STORED)
     if image is None:
         raise InputError(f"image {name}: cannot be decoded")
     height, width = image.shape[:2]
@@ -175,7 +184,7 @@ def _read_image(path: Path, flags: int) -> NDArray[Any]:
 
 
 def _read_rgb(path: Path) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(_read_image(path, cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
+    return np.ascontiguousarray(_read_image(path, _AS_STORED)[..., ::-1], np.uint8)
 
 
 def _camera(meta: dict[str, Any], depth_m: NDArray[np.float32]) -> CameraModel:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from prv2_ros.errors import InputError
+from prv2_ros.errors import DeviceMemoryError, InputError
 from prv2_ros.evaluation.cameras import CameraPlan
 from prv2_ros.evaluation.config import EvaluationConfig
 from prv2_ros.evaluation.frames import is_dense
@@ -227,7 +227,7 @@ class _Runner:
             predictions = self._predictions(bag, frame)
             height, width = next(iter(predictions.values())).depth_m.shape
             truth_m = self._reader.truth(bag, frame, self._reader.view(frame, width, height))
-        except InputError as error:
+        except (InputError, DeviceMemoryError) as error:
             raise _Unusable(str(error)) from error
         for model in self._job.models:
             self._score(model.name, predictions[model.name], truth_m, frame)

@@ -8,10 +8,11 @@ one that was written here before, they replace.
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,8 @@ from prv2_ros.messages.bags import Bag, RawMessage
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View
 
+_logger = logging.getLogger(__name__)
+
 _TYPES = {
     "depth/image_rect": "sensor_msgs/msg/Image",
     "depth/camera_info": "sensor_msgs/msg/CameraInfo",
@@ -37,6 +40,34 @@ _TYPES = {
     "confidence": "sensor_msgs/msg/Image",
 }
 _POINT_STEP = 16
+
+
+def check_targets(bags: Mapping[str, Path], output: Path) -> None:
+    """See that no recording stands where an output bag is to be; to be called before anything is predicted.
+
+    Args:
+        bags: path of each bag by its name.
+        output: folder of the output bags.
+
+    Raises:
+        InputError: a bag or folder that was not written here stands at OUTPUT/NAME_depth.
+
+    """
+    inputs = {path.resolve() for path in bags.values()}
+    for name in bags:
+        target = output / f"{name}_depth"
+        if target.resolve() in inputs or (target.exists() and not _is_ours(target)):
+            raise InputError(
+                f"{target} is where --output-bag writes, and was not written by it: move it away, or name another -o"
+            )
+
+
+def _is_ours(target: Path) -> bool:
+    try:
+        with Bag(target) as bag:
+            return any("/prv2/" in topic for topic in bag.topics())
+    except InputError:
+        return False
 
 
 def write_output_bags(jobs: Sequence[Job], output: Path) -> list[Path]:
@@ -81,11 +112,11 @@ def _write(jobs: Sequence[Job], target: Path) -> None:
                 (c.topic, c.msgtype): writer.add_connection(
                     c.topic, c.msgtype, typestore=bag.typestore, offered_qos_profiles=c.ext.offered_qos_profiles
                 )
-                for c in _unique(bag.connections)
+                for c in _known(bag)
                 if c.topic not in ours
             }
             cameras = {job.plan.image_topic: _CameraWriter(writer, job) for job in jobs}
-            kept = {name: topic.count for name, topic in bag.topics().items() if name not in ours}
+            kept = {name: topic.count for name, topic in bag.topics().items() if name in {topic for topic, _ in copied}}
             messages = bag.messages(list(kept))
             told: dict[str, Any] = {"desc": f"writing {target.name}", "unit": "message", "disable": None}
             for raw in tqdm(messages, total=sum(kept.values()), **told):
@@ -97,6 +128,18 @@ def _write(jobs: Sequence[Job], target: Path) -> None:
 def _topic(job: Job, name: str) -> str:
     """Topic of one of `_TYPES` for a job's camera."""
     return f"{job.plan.name.rstrip('/')}/prv2/{name}"
+
+
+def _known(bag: Bag) -> list[Any]:
+    """Connections that can be copied: Humble's sqlite3 bags do not say what a message type of the user's holds."""
+    found = list(_unique(bag.connections))
+    for connection in found:
+        if connection.msgtype not in bag.typestore.fielddefs:
+            _logger.warning(
+                "%s: topic %s is left out of the copy, as the bag does not say what a %s holds",
+                bag.path, connection.topic, connection.msgtype,
+            )  # fmt: skip
+    return [connection for connection in found if connection.msgtype in bag.typestore.fielddefs]
 
 
 def _unique(connections: Sequence[Any]) -> Iterator[Any]:

@@ -104,7 +104,7 @@ def score_bags(bags: Sequence[Path], config: EvaluationConfig, options: Options)
     jobs: list[Job] = []
     skipped: list[SkippedFrame] = []
     facts: list[dict[str, Any]] = []
-    for name, path in zip(_bag_names(bags), bags, strict=True):
+    for name, path in zip(bag_names(bags), bags, strict=True):
         fact, found, left_out = _plan_bag(name, path, config, options, models)
         facts.append(fact)
         jobs += found
@@ -181,7 +181,7 @@ def _plan_bag(
     return fact, jobs, skipped
 
 
-def _bag_names(bags: Sequence[Path]) -> list[str]:
+def bag_names(bags: Sequence[Path]) -> list[str]:
     """Name each bag by its folder or file, numbered where a name is taken.
 
     Raises:

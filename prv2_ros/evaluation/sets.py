@@ -80,19 +80,19 @@ def score_set(
     for frame in frames:
         depths = dict(predict(frame.image, frame.camera))
         confidence = depths.pop(CONFIDENCE, None)
+        # Once for all: what is fitted to the truth or counted over it must not see what is not scored.
+        truth_m = np.where(frame.truth_m > max_depth_m, np.float32(np.inf), frame.truth_m)
         if confidence is not None:
-            counts.append(calibration_counts(depths["refined"], frame.truth_m, confidence))
-        scores = score_truth(frame.truth_m, depths, max_depth_m=max_depth_m)
-        scores |= score_truth(frame.truth_m, floors(frame.truth_m), max_depth_m=max_depth_m)
-        if "coarse" in depths and is_dense(frame.truth_m):
-            sharp = {"coarse with perfect edges": with_perfect_edges(depths["coarse"], frame.truth_m)}
-            scores |= score_truth(frame.truth_m, sharp, max_depth_m=max_depth_m)
+            counts.append(calibration_counts(depths["refined"], truth_m, confidence))
+        scores = score_truth(truth_m, depths) | score_truth(truth_m, floors(truth_m))
+        if "coarse" in depths and is_dense(truth_m):
+            scores |= score_truth(truth_m, {"coarse with perfect edges": with_perfect_edges(depths["coarse"], truth_m)})
         rows.append({"name": frame.name, "kind": frame.kind, "scores": scores})
         if constant:
-            truths_m.append(frame.truth_m)
+            truths_m.append(truth_m)
         tick(frame.name)
     if constant:
-        for row, of_constant in zip(rows, score_constant(truths_m, max_depth_m), strict=True):
+        for row, of_constant in zip(rows, score_constant(truths_m), strict=True):
             row["scores"]["constant"] = of_constant
     calibration = calibrate(merge_counts(counts)) if counts else {}
     return {"frames": rows, "summary": summarise(rows) if rows else {}, "calibration": calibration}

@@ -1,7 +1,7 @@
 """Second reading of a bag: the frames of one camera in the order of their stamps, few of them in memory at a time.
 
 Messages come in the order of recording. One is kept while a frame that needs it waits for the other; beyond a small
-budget the waiting ones go to a temporary file, so that memory stays small however late a topic was recorded.
+budget the waiting ones go to temporary files, so that memory stays small however late a topic was recorded.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import dataclass, replace
 
 from prv2_ros.evaluation.cameras import CameraPlan
 from prv2_ros.evaluation.pairing import PlannedFrame
@@ -31,14 +30,48 @@ class StreamedFrame:
     truth: RawMessage | None
 
 
+class _Segment:
+    """Up to `WAITING_BYTES` (and one message) in a temporary file without a name, which ends with this object."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the messages in it
+        self._size = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._size >= WAITING_BYTES
+
+    def append(self, data: bytes) -> int:
+        start, self._size = self._size, self._size + len(data)
+        self._file.seek(start)
+        self._file.write(data)
+        return start
+
+    def read(self, start: int, size: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(size)
+
+
+class _Stored:
+    """A message whose bytes are in a segment."""
+
+    def __init__(self, message: RawMessage, segment: _Segment) -> None:
+        self._empty = replace(message, data=b"")
+        self._segment, self._size = segment, len(message.data)
+        self._start = segment.append(message.data)
+
+    def read(self) -> RawMessage:
+        return replace(self._empty, data=self._segment.read(self._start, self._size))
+
+
 class _Shelf:
-    """Messages that wait, by key; in memory up to a budget, then in a temporary file that has no name."""
+    """Messages that wait, by key; in memory up to a budget, then in temporary files."""
 
     def __init__(self) -> None:
         self._in_memory: dict[_Key, RawMessage] = {}
-        self._on_disk: dict[_Key, tuple[RawMessage, int, int]] = {}
+        self._on_disk: dict[_Key, _Stored] = {}
         self._bytes = 0
-        self._file: IO[bytes] | None = None
+        self._segment: _Segment | None = None
 
     def put(self, key: _Key, message: RawMessage) -> None:
         if key in self:
@@ -47,31 +80,24 @@ class _Shelf:
             self._in_memory[key] = message
             self._bytes += len(message.data)
             return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the shelf
-        start = self._file.seek(0, 2)
-        self._file.write(message.data)
-        empty = RawMessage(topic=message.topic, msgtype=message.msgtype, bag_ns=message.bag_ns, data=b"")
-        self._on_disk[key] = (empty, start, len(message.data))
+        if self._segment is None or self._segment.is_full:
+            self._segment = _Segment()
+        self._on_disk[key] = _Stored(message, self._segment)
 
     def __contains__(self, key: _Key) -> bool:
         return key in self._in_memory or key in self._on_disk
 
     def get(self, key: _Key) -> RawMessage | None:
-        if key not in self._on_disk:
-            return self._in_memory.get(key)
-        assert self._file is not None
-        empty, start, size = self._on_disk[key]
-        self._file.seek(start)
-        return RawMessage(topic=empty.topic, msgtype=empty.msgtype, bag_ns=empty.bag_ns, data=self._file.read(size))
+        stored = self._on_disk.get(key)
+        return self._in_memory.get(key) if stored is None else stored.read()
 
     def drop(self, key: _Key) -> None:
         message = self._in_memory.pop(key, None)
         if message is not None:
             self._bytes -= len(message.data)
+        # The file of a segment whose last message this was goes with it: a bag whose truth always comes late would
+        # fill the disk otherwise.
         self._on_disk.pop(key, None)
-        if self._file is not None and not self._on_disk:
-            self._file.truncate(0)
 
 
 def stream_frames(bag: Bag, plan: CameraPlan, stamps: str) -> Iterator[StreamedFrame]:

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
 
-_DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
+DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
 _RAY_TOLERANCE_PX = 0.05
 _INTERPOLATION_TOLERANCE_PX = 0.01
 _RAY_STEP_PX = 8
 _MAX_RAY = 57.0  # 89 degrees off the axis: depth along z says nothing beyond
+_FOLD_STEPS = 4000
+_WIDEST_DEG = 89.0
 _NEAREST_RAY = 11.5  # 85 degrees off the axis: a picture that begins there is of no lens
 
 
@@ -72,9 +74,9 @@ class CameraModel:
         for name in ("cx", "cy"):
             if not math.isfinite(getattr(self, name)):
                 raise InputError(f"camera {name} = {getattr(self, name)}: the principal point must be finite")
-        if len(self.distortion) not in _DISTORTION_LENGTHS or (self.fisheye and len(self.distortion) not in (0, 4)):
+        if len(self.distortion) not in DISTORTION_LENGTHS or (self.fisheye and len(self.distortion) not in (0, 4)):
             raise InputError(
-                f"{len(self.distortion)} distortion coefficients: expected one of {_DISTORTION_LENGTHS} "
+                f"{len(self.distortion)} distortion coefficients: expected one of {DISTORTION_LENGTHS} "
                 "(4 for a fisheye lens)"
             )
         if not all(math.isfinite(v) for v in self.distortion):
@@ -141,7 +143,8 @@ class CameraModel:
     def rays(self) -> NDArray[np.float32]:
         """Viewing ray of each pixel, (H, W, 2) float32: x/z and y/z of the undistorted direction.
 
-        NaN where the distortion cannot be undone, or the ray leads 89 degrees and more off the axis. Takes a
+        NaN where the distortion cannot be undone, where its polynomial has turned back (such pixels show nothing that
+        the lens sees), or the ray leads 89 degrees and more off the axis. Takes a
         good part of a second for a distorted camera of 1920x1080 px: keep the result.
         """
         columns, rows = np.arange(self.width, dtype=np.float64), np.arange(self.height, dtype=np.float64)
@@ -182,6 +185,25 @@ def check_plausible(camera: CameraModel, matrix: str = "", *, in_view: bool = Fa
         if not low <= value <= high:
             place = f" in {matrix}" if matrix else ""
             raise InputError(f"{name} = {value:g} px{place} is no lens for {camera.width}x{camera.height} px")
+
+
+def widest_ray(camera: CameraModel) -> float:
+    """Largest |(x/z, y/z)| up to which pixels move outwards with growing angle; 89 degrees off the axis at most."""
+    angles = np.linspace(0, math.radians(_WIDEST_DEG), _FOLD_STEPS)
+    if not camera.is_distorted:
+        return math.tan(angles[-1])
+    radii = np.tan(angles)
+    k = [*camera.distortion, *([0.0] * 8)]
+    if camera.fisheye:
+        out = angles * (1 + sum(k[i] * angles ** (2 * i + 2) for i in range(4)))
+    else:
+        powers = [radii**2, radii**4, radii**6]
+        above = 1 + k[0] * powers[0] + k[1] * powers[1] + k[4] * powers[2]
+        below = 1 + k[5] * powers[0] + k[6] * powers[1] + k[7] * powers[2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = radii * above / below
+    turns = np.flatnonzero(~(np.diff(out) > 0))
+    return float(radii[turns[0]]) if turns.size else float(radii[-1])
 
 
 def _interpolated_rays(camera: CameraModel) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -229,10 +251,11 @@ def _hits(
     camera: CameraModel,
     tolerance_px: float = _RAY_TOLERANCE_PX,
 ) -> NDArray[np.bool_]:
-    """Whether each ray (..., 2) leads forward and falls on its pixel (..., 2)."""
+    """Whether each ray (..., 2) leads forward, not beyond `widest_ray`, and falls on its pixel (..., 2)."""
     with np.errstate(invalid="ignore", over="ignore"):
         near = np.abs(_project(rays, camera) - pixels).max(-1) < tolerance_px
-        return np.asarray(near & (np.abs(rays).max(-1) < _MAX_RAY), np.bool_)
+        ahead = (np.abs(rays).max(-1) < _MAX_RAY) & (np.hypot(rays[..., 0], rays[..., 1]) < widest_ray(camera))
+        return np.asarray(near & ahead, np.bool_)
 
 
 def _undistort(pixels: NDArray[np.float64], camera: CameraModel) -> NDArray[np.float64]:

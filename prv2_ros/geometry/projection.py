@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.camera import CameraModel, widest_ray
 
 MIN_DEPTH_M = 0.05
 """Points nearer than this to the image plane, or behind it, are not projected."""
-
-_STEPS = 4000
-_WIDEST_DEG = 89.0
 
 
 def rigid_transform(xyz_m: tuple[float, ...], quaternion_xyzw: tuple[float, ...]) -> NDArray[np.float64]:
@@ -60,25 +57,6 @@ def project_points(points_m: NDArray[np.float64], camera: CameraModel) -> NDArra
     rows = np.flatnonzero(ahead)[seen]
     pixels[rows] = camera.project(rays[seen])
     return pixels
-
-
-def widest_ray(camera: CameraModel) -> float:
-    """Largest |(x/z, y/z)| up to which pixels move outwards with growing angle; 89 degrees off the axis at most."""
-    angles = np.linspace(0, math.radians(_WIDEST_DEG), _STEPS)
-    if not camera.is_distorted:
-        return math.tan(angles[-1])
-    radii = np.tan(angles)
-    k = [*camera.distortion, *([0.0] * 8)]
-    if camera.fisheye:
-        out = angles * (1 + sum(k[i] * angles ** (2 * i + 2) for i in range(4)))
-    else:
-        powers = [radii**2, radii**4, radii**6]
-        above = 1 + k[0] * powers[0] + k[1] * powers[1] + k[4] * powers[2]
-        below = 1 + k[5] * powers[0] + k[6] * powers[1] + k[7] * powers[2]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out = radii * above / below
-    turns = np.flatnonzero(~(np.diff(out) > 0))
-    return float(radii[turns[0]]) if turns.size else float(radii[-1])
 
 
 def depth_of_points(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from prv2_ros.errors import DeviceError
+from prv2_ros.errors import DeviceMemoryError
 
 _logger = logging.getLogger(__name__)
 
@@ -22,13 +22,13 @@ def memory_for_image(height: int, width: int) -> Iterator[None]:
     """Say so where a GPU has too little memory for what is done with an image of this size (px) in the block.
 
     Raises:
-        DeviceError: memory ran out.
+        DeviceMemoryError: memory ran out.
 
     """
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
-        raise DeviceError(
+        raise DeviceMemoryError(
             f"GPU memory ran out with an image of {width}x{height} px: make it smaller, and its camera with "
             f"camera.resized, or use device cpu"
         ) from error
@@ -57,7 +57,7 @@ class Batches:
         """Yield each batch with its answer, in order.
 
         Raises:
-            DeviceError: there is no memory for a single item.
+            DeviceMemoryError: there is no memory for a single item.
 
         """
         start = 0
@@ -67,7 +67,9 @@ class Batches:
                 answer = compute(batch)
             except torch.cuda.OutOfMemoryError as error:
                 if len(batch) == 1:
-                    raise DeviceError(f"GPU memory ran out with a single {self._what}: {self._way_out}") from error
+                    raise DeviceMemoryError(
+                        f"GPU memory ran out with a single {self._what}: {self._way_out}"
+                    ) from error
             else:
                 yield batch, answer
                 start += len(batch)

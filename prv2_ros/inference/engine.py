@@ -127,7 +127,7 @@ class DepthEngine:
         Raises:
             InputError: an image or camera that cannot be used.
             ConfigError: a latency or region that cannot be, as in `EngineConfig`.
-            DeviceError: a GPU without the memory for the image, or for even one tile.
+            DeviceMemoryError: a GPU without the memory for the image, or for even one tile.
 
         """
         height, width = check_image(image_rgb)

@@ -94,7 +94,7 @@ class PublishedEngine:
 
         Raises:
             InputError: an image that cannot be used, or that the grid does not fit.
-            DeviceError: a GPU without the memory for the image, or for even one patch.
+            DeviceMemoryError: a GPU without the memory for the image, or for even one patch.
 
         """
         clock = StageClock(self.device)

@@ -133,7 +133,8 @@ def _rotation(info: Any) -> NDArray[np.float64]:
     if not rotation.any():  # drivers of single cameras often leave R zero
         return np.eye(3)
     # Entries beyond 1 first: huge ones would overflow in the product.
-    if not (np.abs(rotation) <= 1.001).all() or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
+    is_orthogonal = (np.abs(rotation) <= 1.001).all() and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3)
+    if not is_orthogonal or np.linalg.det(rotation) < 0:  # a mirror
         raise InputError(f"camera info: R = {rotation.ravel().tolist()} is no rotation")
     return rotation
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel
-from prv2_ros.geometry.projection import widest_ray
+from prv2_ros.geometry.camera import CameraModel, widest_ray
 from prv2_ros.messages.camera_info import Calibration, calibration, info_content
 
 

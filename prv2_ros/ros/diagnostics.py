@@ -157,7 +157,7 @@ def _problems_of_scale(snapshot: Snapshot, node: Condition) -> list[str]:
 def _problems_of_time(snapshot: Snapshot, node: Condition) -> list[str]:
     """A limit that nothing can keep: what comes before the tiles takes longer, or the model knows no limit."""
     limit_ms, took_ms = node.settings.max_latency_ms, snapshot.inference_p50_ms
-    if not limit_ms or took_ms is None or snapshot.counts.published < _FRAMES or took_ms <= _OVER * limit_ms:
+    if not limit_ms or took_ms is None or snapshot.inference_frames < _FRAMES or took_ms <= _OVER * limit_ms:
         return []
     why = "the coarse depth alone takes that" if snapshot.refined_p50 == 0 else "tiles are not left out for it"
     return [f"inference takes {took_ms:.0f} ms, more than max_latency_ms = {limit_ms:g}: {why}"]

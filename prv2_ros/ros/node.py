@@ -173,11 +173,16 @@ class DepthNode(Node):
 
     def _create_publishers(self) -> Publishers:
         topics = output_topics(self, self._inputs.info_topic)
-        created = {}
-        for field, kind in KINDS.items():
-            topic = topics[field]
-            options = qos.publisher_options(self.resolve_topic_name(topic), self._report_qos)
-            created[field] = self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options)
+        created: dict[str, Any] = {}
+        try:
+            for field, kind in KINDS.items():
+                topic = topics[field]
+                options = qos.publisher_options(self.resolve_topic_name(topic), self._report_qos)
+                created[field] = self.create_lifecycle_publisher(kind, topic, qos.reliable_output(), **options)
+        except BaseException:  # a QoS override that is none, say: those before it must not stay advertised
+            for publisher in created.values():
+                self.destroy_publisher(publisher)
+            raise
         return Publishers(**created)
 
     def _start(self) -> None:
@@ -232,10 +237,13 @@ class DepthNode(Node):
             self._reporter.warn_once("points", text)
 
     def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
+        before = self._settings
         try:
-            self._settings = resolve({p.name: p.value for p in parameters}, self._settings)
+            self._settings = resolve({p.name: p.value for p in parameters}, before)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        if self._settings.max_latency_ms != before.max_latency_ms:
+            self.statistics.forget_times()
         self._intake.reconsider(self._settings)
         return SetParametersResult(successful=True)
 

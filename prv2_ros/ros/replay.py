@@ -179,7 +179,10 @@ class Player:
 
     def _wait_for_answer(self, raw: RawMessage) -> bool:
         """Wait until the followed topic carries the image's stamp; False after the timeout."""
-        wanted = self._bag.stamp_ns(raw)
+        try:
+            wanted = self._bag.stamp_ns(raw)
+        except InputError:  # cut before its stamp: nobody can answer it
+            return False
         end = time.monotonic() + self._options.follow_timeout_s
         while wanted not in self._answers:
             if time.monotonic() > end:

@@ -57,6 +57,8 @@ class Snapshot:
     latency_p95_ms: float | None
     stamp_age_p50_ms: float | None
     inference_p50_ms: float | None
+    inference_frames: int
+    """Frames that `inference_p50_ms` is of."""
     input_age_s: float | None
     refined_p50: float | None
     """Share of the tiles that were refined, 0 to 1."""
@@ -97,6 +99,12 @@ class Statistics:
             ):
                 samples.clear()
             self._last_input, self._failure, self._last_failure = None, "", ""
+
+    def forget_times(self) -> None:
+        """How long inference may take has changed: what it took before says nothing of it."""
+        with self._lock:
+            for samples in (self._latency_ms, self._inference_ms, self._refined):
+                samples.clear()
 
     def forget_input(self) -> None:
         """No image is awaited since before: images are taken in anew."""
@@ -158,13 +166,15 @@ class Statistics:
         with self._lock:
             rate = _rate_hz(self._published_at, now)
             latency_ms, heights_m = self._latency_ms.at(now), self._heights_m.at(now)
+            inference_ms = self._inference_ms.at(now)
             return Snapshot(
                 counts=Counts(**{f.name: getattr(self._counts, f.name) for f in fields(Counts)}),
                 rate_hz=rate,
                 latency_p50_ms=percentile(latency_ms, 50),
                 latency_p95_ms=percentile(latency_ms, 95),
                 stamp_age_p50_ms=percentile(self._stamp_age_ms.at(now), 50),
-                inference_p50_ms=percentile(self._inference_ms.at(now), 50),
+                inference_p50_ms=percentile(inference_ms, 50),
+                inference_frames=len(inference_ms),
                 input_age_s=None if self._last_input is None else now - self._last_input,
                 refined_p50=percentile(self._refined.at(now), 50),
                 height_p50_m=percentile(heights_m, 50) if len(heights_m) >= FEWEST_HEIGHTS else None,
@@ -194,7 +204,8 @@ def _rate_hz(published_at: Sequence[float], now: float) -> float:
     """Rate of the frames of the last `RATE_SPAN_S`; of the last two where they come more slowly."""
     recent = [t for t in published_at if now - t <= RATE_SPAN_S]
     if len(recent) > 1:  # over the time in which they came, not over the whole span: right from the first seconds on
-        return (len(recent) - 1) / (recent[-1] - recent[0])
+        came, count = recent[-1] - recent[0], len(recent) - 1
+        return count / max(came, now - recent[0] - came / count, 1e-6)  # the next one is due an interval after the last
     if len(published_at) < 2:
         return len(recent) / RATE_SPAN_S
     before, last = published_at[-2], published_at[-1]

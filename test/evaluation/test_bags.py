@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, picture, tru
 from mcap_checksums import add_checksums
 
 from prv2_ros.errors import InputError
-from prv2_ros.evaluation.bag_index import index_bag, transform_between
+from prv2_ros.evaluation import bag_index
+from prv2_ros.evaluation.bag_index import BagIndex, index_bag, transform_between
 from prv2_ros.evaluation.cameras import find_cameras
 from prv2_ros.evaluation.config import load_config
 from prv2_ros.evaluation.streaming import stream_frames
@@ -162,3 +164,17 @@ def test_missing_messages_are_counted_in_a_line() -> None:
         "9 of the 12 messages that the bag says it has on these topics could be read: it is cut short or damaged"
     )
     assert "could be read (2 of them damaged): it is" in str(missing_messages(9, 12, "image topics", damaged=2))
+
+
+def test_a_transform_that_is_none_does_not_take_those_beside_it_along() -> None:
+    def stamped(child: str, w: float) -> SimpleNamespace:
+        rotation = SimpleNamespace(x=0.0, y=0.0, z=0.0, w=w)
+        transform = SimpleNamespace(translation=SimpleNamespace(x=1.0, y=0.0, z=0.0), rotation=rotation)
+        return SimpleNamespace(header=SimpleNamespace(frame_id="base"), child_frame_id=child, transform=transform)
+
+    index = BagIndex(topics={}, infos=[], info_of={}, transforms={}, sha256="", problems=[])
+    for _ in range(2):
+        bag_index._take_transforms(index, SimpleNamespace(transforms=[stamped("unused", 0.0), stamped("lidar", 1.0)]))
+    assert set(index.transforms) == {("base", "lidar")}
+    (problem,) = index.problems
+    assert problem.startswith("transform from base to unused left out: transform with translation")

@@ -175,3 +175,16 @@ def test_real_folder_and_bag() -> None:
         found = list(frames.bag_frames(bag))
         assert found
         assert all(np.median(f.truth_m[f.truth_m > 0]) < 100 for f in found)
+
+
+def test_pictures_stay_as_stored_whatever_exif_says(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "desk_1.jpg"), IMAGE[..., ::-1])
+    stored = (tmp_path / "desk_1.jpg").read_bytes()
+    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"  # orientation 6: turn it by 90 degrees
+    turned = b"\xff\xe1" + (8 + len(tiff)).to_bytes(2, "big") + b"Exif\0\0" + tiff
+    (tmp_path / "desk_1.jpg").write_bytes(stored[:2] + turned + stored[2:])
+    assert cv2.imread(str(tmp_path / "desk_1.jpg")).shape == (64, 48, 3)
+    cv2.imwrite(str(tmp_path / "desk_1_depth.png"), np.ones((48, 64), np.uint16))
+    (tmp_path / "index.json").write_text(json.dumps([{"name": "desk_1", "depth_scale_per_m": 1.0, **CAMERA}]))
+    (frame,) = frames.indexed_frames(tmp_path)
+    assert frame.image.shape == (48, 64, 3)

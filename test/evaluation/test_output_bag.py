@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 import yaml
 from bag_samples import F_PX, FIRST_NS, LATCHED, PERIOD_NS, Samples, ScaledTruth, picture, scaled_truth, true_depth
 
+from prv2_ros.cli import main
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation.config import EvaluationConfig, load_config
-from prv2_ros.evaluation.output_bag import write_output_bags
+from prv2_ros.evaluation.output_bag import check_targets, write_output_bags
 from prv2_ros.evaluation.run import Options, score_bags
 from prv2_ros.messages.bags import Bag
 from prv2_ros.messages.depth_images import depth_in_metres
@@ -126,3 +129,40 @@ def test_frames_paired_by_their_time_of_recording_are_found_again(tmp_path: Path
         assert after.stamp_ns(images[0]) == FIRST_NS - 3600 * 10**9
         infos = [after.message(raw) for raw in after.messages(["/front/prv2/depth/camera_info"])]
     assert [info.p[3] for info in infos] == [-20.0] * 3, "the baseline of a stereo pair"
+
+
+def test_a_recording_that_stands_where_the_output_bag_would_go_is_refused(tmp_path: Path) -> None:
+    drive = Samples(truth="lidar").write(tmp_path / "drive")
+    (written,) = write_output_bags(evaluated(drive, tmp_path / "out"), tmp_path / "out")
+    check_targets({"drive": drive}, tmp_path / "out")  # its own, from before
+    check_targets({"drive": drive}, tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"drive_depth is where --output-bag writes, and was not written by it: move"):
+        check_targets({"drive": drive, "drive_depth": written}, tmp_path / "out")
+    recording = Samples(truth="lidar").write(tmp_path / "drive_depth")
+    with pytest.raises(InputError, match="move it away, or name another -o"):
+        check_targets({"drive": drive}, tmp_path)
+    assert main.main(["evaluate", str(drive), "-o", str(tmp_path), "--output-bag"]) == 1
+    with Bag(recording) as bag:
+        assert "/front/image_raw" in bag.topics()
+
+
+def test_topics_of_a_type_that_the_bag_does_not_describe_are_left_out_of_the_copy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Samples(storage="sqlite3").write(tmp_path / "drive")
+    (file,) = path.glob("*.db3")
+    with closing(sqlite3.connect(file)) as database, database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(topics)")]
+        values = {"id": 99, "name": "/speed", "type": "my_msgs/msg/Speed", "serialization_format": "cdr"}
+        row = [values.get(column, "") for column in columns]
+        database.execute(f"INSERT INTO topics VALUES ({', '.join('?' * len(row))})", row)
+    told = yaml.safe_load((path / "metadata.yaml").read_text())
+    topics = told["rosbag2_bagfile_information"]["topics_with_message_count"]
+    speed = {**topics[0]["topic_metadata"], "name": "/speed", "type": "my_msgs/msg/Speed"}
+    topics.append({"topic_metadata": speed, "message_count": 0})
+    (path / "metadata.yaml").write_text(yaml.safe_dump(told))
+    (written,) = write_output_bags(evaluated(path, tmp_path / "out"), tmp_path / "out")
+    with Bag(written) as bag:
+        assert "/front/prv2/points" in bag.topics()
+        assert "/speed" not in bag.topics()
+    assert "topic /speed is left out of the copy, as the bag does not say what a my_msgs/msg/Speed holds" in caplog.text

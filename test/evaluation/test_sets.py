@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -58,3 +59,13 @@ def test_a_set_without_frames_has_no_figures() -> None:
 
 def test_json_has_no_nan() -> None:
     assert plain({"a": [1.0, float("nan")], "b": (float("inf"), 2, "c")}) == {"a": [1.0, None], "b": [None, 2, "c"]}
+
+
+def test_nothing_is_fitted_to_truth_beyond_the_limit_nor_counted_over_it() -> None:
+    limited = score_set(frames(), twice_as_far, max_depth_m=10.0)
+    cut = []
+    for frame in frames():
+        truth_m = np.where(frame.truth_m > 10, np.float32(np.inf), frame.truth_m)
+        cut.append(dataclasses.replace(frame, truth_m=truth_m))
+    assert plain(limited) == plain(score_set(cut, twice_as_far))
+    assert plain(limited) != plain(score_set(frames(), twice_as_far))

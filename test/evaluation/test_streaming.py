@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
+from tempfile import TemporaryFile
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,3 +79,27 @@ def test_what_waits_on_disk_is_not_overwritten_after_a_part_was_read(monkeypatch
     recorded = [raw(topic, at) for topic, at in [*order, ("/truth", 2), ("/truth", 3), ("/truth", 4)]]
     expected = [(raw("/image", at).data, raw("/truth", at).data) for at in range(5)]
     assert streamed([(at, at) for at in range(5)], recorded) == expected
+
+
+def test_a_truth_that_always_comes_late_does_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "WAITING_BYTES", 2000)
+    opened: list[weakref.ref[Any]] = []
+    most = 0
+
+    def temporary() -> Any:
+        nonlocal most
+        file = TemporaryFile()  # noqa: SIM115 - the reader ends it
+        opened.append(weakref.ref(file))
+        most = max(most, sum(kept() is not None for kept in opened))
+        return file
+
+    monkeypatch.setattr(streaming.tempfile, "TemporaryFile", temporary)
+    late = 4
+    recorded = [raw("/image", 500 + at) for at in range(late)]
+    for at in range(60):
+        recorded += [raw("/truth", 500 + at), raw("/image", 500 + at + late)]
+    recorded.sort(key=lambda message: message.bag_ns + (late if message.topic == "/truth" else 0))
+    found = streamed([(500 + at, 500 + at) for at in range(60)], recorded)
+    assert all(image is not None and truth is not None for image, truth in found)
+    assert len(opened) > 20
+    assert most <= 6

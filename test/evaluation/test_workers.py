@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bag_samples import Samples, scaled_truth
+from bag_samples import Samples, ScaledTruth, scaled_truth
 
+from prv2_ros.errors import DeviceMemoryError
 from prv2_ros.evaluation.config import load_config
 from prv2_ros.evaluation.job import Job
 from prv2_ros.evaluation.run import Options, score_bags
@@ -24,6 +25,24 @@ def test_predictions_that_cannot_be_written_are_told_with_the_reason(tmp_path: P
     options = Options(output=tmp_path / "out", cache=tmp_path / "file", workers=workers, load_engine=scaled_truth)
     with pytest.raises(NotADirectoryError, match=rf"Not a directory: '{tmp_path}/file/"):
         score_bags([bag], load_config(None), options)
+
+
+class TooLarge(ScaledTruth):
+    """A device without the memory for the second image."""
+
+    def infer(self, *arguments: Any, **options: Any) -> Any:
+        result = super().infer(*arguments, **options)
+        if self.calls == 2:
+            raise DeviceMemoryError("GPU memory ran out with an image of 8000x6000 px")
+        return result
+
+
+def test_an_image_too_large_for_the_device_costs_its_own_frame(tmp_path: Path) -> None:
+    bag = Samples(frames=3).write(tmp_path / "drive")
+    options = Options(output=tmp_path / "out", load_engine=lambda m, c: TooLarge())
+    found = score_bags([bag], load_config(None), options).evaluation
+    assert len(found.records) == 2
+    assert [entry.reason for entry in found.skipped] == ["GPU memory ran out with an image of 8000x6000 px"]
 
 
 class OddError(OSError):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel, check_plausible
+from prv2_ros.geometry.camera import CameraModel, check_plausible, widest_ray
+from prv2_ros.geometry.projection import project_points
 
 PLUMB_BOB = (-0.28, 0.07, 0.0002, -0.0001, 0.0)
 RATIONAL = (0.3, -0.1, 0.0001, 0.0002, 0.01, 0.6, -0.05, 0.02)
@@ -191,3 +192,13 @@ def test_rays_that_cannot_be_undistorted_are_nan():
     inside = angle < math.radians(85)
     # 0.01 px of interpolation are 1e-4 rad here.
     np.testing.assert_allclose(np.arctan(np.hypot(*rays[inside].T)), angle[inside], rtol=0, atol=1.5e-4)
+
+
+def test_pixels_beyond_the_fold_of_a_lens_have_no_ray():
+    camera = CameraModel(width=320, height=200, fx=200, fy=200, cx=159.5, cy=99.5, distortion=(-0.45, 0.09, 0, 0, 0))
+    rays = camera.rays().reshape(-1, 2).astype(np.float64)
+    sees = rays[np.isfinite(rays).all(1)]
+    assert 0.5 < len(sees) / len(rays) < 0.9
+    assert np.hypot(*sees.T).max() < widest_ray(camera) < 1.2
+    # The polynomial's other branch leads to the same pixels from farther out.
+    assert np.isfinite(project_points(np.c_[sees, np.ones(len(sees))], camera)).all()

@@ -31,6 +31,25 @@ def test_a_fisheye(name: str) -> None:
     assert lens(name, FOUR) == (True, FOUR)
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("equidistant", (*FOUR, 0.0), FOUR),  # as a RealSense T265 sends it
+        ("fisheye", (*FOUR[:2], *[0.0] * 12), (*FOUR[:2], 0.0, 0.0)),
+        ("plumb_bob", (*FOUR, 0.0, 0.0), FOUR),
+        ("plumb_bob", (*FOUR, 0.3, 0.0, 0.0), (*FOUR, 0.3)),
+        ("rational_polynomial", (*[0.1] * 7, *[0.0] * 9), (*[0.1] * 7, 0.0)),
+        ("plumb_bob", (*FOUR, 0.3, 0.4), (*FOUR, 0.3, 0.4)),  # left to the camera to refuse, as the next ones
+        ("equidistant", (*FOUR, 0.3), (*FOUR, 0.3)),
+        ("plumb_bob", FOUR[:3], FOUR[:3]),
+    ],
+)
+def test_zeros_behind_what_the_lens_takes_are_left_out(
+    name: str, given: tuple[float, ...], kept: tuple[float, ...]
+) -> None:
+    assert lens(name, given) == (name in ("equidistant", "fisheye"), kept)
+
+
 def test_none_has_no_distortion_whatever_stands_there() -> None:
     assert lens("none", FOUR) == (False, ())
 

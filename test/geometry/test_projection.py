@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 
 from prv2_ros.errors import InputError
-from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.geometry.camera import CameraModel, widest_ray
 from prv2_ros.geometry.projection import (
     depth_of_points,
     project_points,
     remove_hidden,
     rigid_transform,
-    widest_ray,
 )
 
 SIZE = {"width": 640, "height": 480, "fx": 400.0, "fy": 410.0, "cx": 322.0, "cy": 237.0}

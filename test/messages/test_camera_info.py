@@ -148,6 +148,7 @@ def k_with(index: int, value: float) -> np.ndarray:
         ),
         ({"r": np.ones(9)}, "is no rotation"),
         ({"r": np.full(9, np.nan)}, "is no rotation"),
+        ({"r": np.diag([-1.0, 1.0, 1.0]).ravel()}, "is no rotation"),
         ({"p": np.full(12, np.nan)}, "fx = nan"),
         ({"r": np.full(9, 1e300)}, "is no rotation"),
         ({"k": k_with(0, 1e-3)}, "fx = 0.001 px in K is no lens for 640x480 px"),

@@ -138,6 +138,15 @@ def test_a_model_that_does_not_load_leaves_the_node_unconfigured(capfd: pytest.C
         wait_until(logged(capfd, "cannot configure: no model 'no-such-model'"), what="reason in the log")
 
 
+def test_a_publisher_that_cannot_be_made_leaves_none_of_the_others() -> None:
+    override = {"qos_overrides./points.publisher.reliability": "bogus"}
+    with live_node(PlaneEngine(), {"autostart": False, **override}) as live:
+        for _ in range(2):
+            assert not ask_for_state(live, Transition.TRANSITION_CONFIGURE)
+            assert live.node.count_publishers("/depth/image_rect") == 0
+        assert state(live) == State.PRIMARY_STATE_UNCONFIGURED
+
+
 def test_a_stopped_run_is_let_go_at_once() -> None:
     """Its writers hold maps and buffers of a whole picture, 150 MB of them at 4K, and collections are rare."""
     with live_node(PlaneEngine(), listen=()) as live:

@@ -128,11 +128,15 @@ def test_the_followed_topic_in_the_bag_is_no_answer(tmp_path: Path, context: Any
     assert (played.messages, played.asked, played.answered) == (4, 2, 0), "colour and depth images only"
 
 
-def test_a_damaged_image_is_published_as_it_is(tmp_path: Path, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("parts", [("message",), ("message", "stamp_ns")])
+def test_a_damaged_image_is_published_as_it_is(
+    tmp_path: Path, context: Any, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...]
+) -> None:
     def unreadable(bag: Bag, raw: Any) -> Any:
         raise InputError("damaged")
 
-    monkeypatch.setattr(Bag, "message", unreadable)
+    for part in parts:
+        monkeypatch.setattr(Bag, part, unreadable)
     path = Samples(frames=2).write(tmp_path / "a")
     played = play(
         context, Listener(context), bag=str(path), follow="/answer", follow_timeout_s=0.1, topics=("/front/image_raw",)

@@ -27,7 +27,7 @@ def test_rate_latency_and_age() -> None:
         statistics.image_published(arrival, inference_ms=60.0, stamp_age_ms=None)
     clock.now += 0.5
     snapshot = statistics.snapshot()
-    assert snapshot.rate_hz == pytest.approx(10.0)
+    assert snapshot.rate_hz == pytest.approx(20 / 2.4)  # the next frame is 0.4 s late
     assert snapshot.latency_p50_ms == pytest.approx(100.0)
     assert snapshot.latency_p95_ms == pytest.approx(100.0)
     assert snapshot.inference_p50_ms == 60.0
@@ -135,3 +135,26 @@ def test_frames_that_come_slowly_have_their_rate_too_until_they_stay_away() -> N
     assert statistics.snapshot().rate_hz == pytest.approx(1 / 30)
     clock.now += 20.0
     assert statistics.snapshot().rate_hz == 0.0
+
+
+def test_the_rate_falls_as_soon_as_the_next_frame_is_late() -> None:
+    now = [50.0]
+    statistics = Statistics(lambda: now[0])
+    for _ in range(30):
+        now[0] += 0.1
+        statistics.image_published(now[0], inference_ms=1.0, stamp_age_ms=None)
+    now[0] += 0.1  # due by now
+    assert statistics.snapshot().rate_hz == pytest.approx(10.0)
+    now[0] += 1.8
+    assert statistics.snapshot().rate_hz == pytest.approx(29 / 4.7)
+
+
+def test_what_inference_took_under_another_limit_is_forgotten() -> None:
+    statistics = Statistics()
+    for _ in range(12):
+        statistics.image_published(0.0, inference_ms=2000.0, stamp_age_ms=None)
+    assert statistics.snapshot().inference_frames == 12
+    statistics.forget_times()
+    snapshot = statistics.snapshot()
+    assert (snapshot.inference_p50_ms, snapshot.inference_frames, snapshot.refined_p50) == (None, 0, None)
+    assert snapshot.counts.published == 12
