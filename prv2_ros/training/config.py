@@ -25,7 +25,7 @@ PATCHES = ("single", "pair", "group")
 _LEAST: Mapping[str, int] = MappingProxyType(
     {"batch": 1, "steps": 0, "accumulate": 1, "checkpoint_every": 1, "threads": 1, "workers": 0, "seed": 0}
     | {"consistency": 0, "gradient": 0, "likelihood": 0, "pseudo": 0, "weight_decay": 0}
-    | {"encoder_rate": 0, "coarse_rate": 0}
+    | {"encoder_rate": 0, "coarse_rate": 0, "metric_from_m": 0}
 )
 """Fields and what they are at least."""
 
@@ -89,6 +89,10 @@ class TrainConfig:
     relative: float = 0.0
     """Share of the metric loss that is relative error of the depth instead of error of its logarithm (`coarse`,
     `refiner`)."""
+
+    metric_from_m: float = 0.0
+    """Coarse depth (m) from which on metres are learnt and not the shape alone, in part from half of it on (`refiner`);
+    0 for nowhere. What is far is small: the native pixels may tell its size, where the coarse network's cannot."""
 
     loss_stride: int = 1
     """Pixels between those that count (`coarse`): the answer is a bilinear upsampling by 4, so that little is

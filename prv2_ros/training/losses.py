@@ -130,11 +130,23 @@ def skies(log_pred: Tensor, log_true: Tensor) -> Tensor:
     return sample_means(F.relu(math.log(SKY_M) - log_pred), torch.isposinf(log_true))
 
 
-def align_offset(log_true: Tensor, log_pred: Tensor) -> Tensor:
-    """Truth moved by each sample's median log error, so that the prediction's scale is right on the median."""
+def align_offset(log_true: Tensor, log_pred: Tensor, share: Tensor | float = 1.0) -> Tensor:
+    """Truth moved by each sample's median log error, so that the prediction's scale is right on the median.
+
+    Args:
+        log_true: log metres, not finite where there is no truth.
+        log_pred: log metres.
+        share: of the move that each pixel makes, 0 to 1, a number or of the shape of `log_true`.
+
+    """
     error = torch.where(torch.isfinite(log_true), log_pred - log_true, torch.nan).flatten(1)
     offset = torch.nan_to_num(torch.nanmedian(error, dim=1).values)
-    return log_true + offset.view(-1, 1, 1, 1)
+    return log_true + offset.view(-1, 1, 1, 1) * share
+
+
+def share_within(log_depth: Tensor, far_m: float) -> Tensor:
+    """1 up to half of `far_m`, 0 from there on, falling with the log depth (of metres) between."""
+    return ((math.log(far_m) - log_depth) / math.log(2)).clamp(0, 1)
 
 
 def edge_weight(log_true: Tensor, radius: int = 3, jump: float = 0.08) -> Tensor:

@@ -71,11 +71,12 @@ def refiner_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULT
     """Loss of the refiner on native tiles, the coarse network held fixed; edges count more.
 
     What a tile shows cannot mend the scale of the whole picture, so the truth is moved onto the coarse depth's median
-    first: otherwise the scale's error drowns that of the edges.
+    first: otherwise the scale's error drowns that of the edges. Beyond `metric_from_m` it stays where it is.
     """
     image = _unit(batch["image"])
     log_coarse = upsample_to(batch["log_coarse"], (image.shape[-2], image.shape[-1]))
-    truth = losses.align_offset(batch["log_depth"], log_coarse)
+    moved = losses.share_within(log_coarse, config.metric_from_m) if config.metric_from_m else 1.0
+    truth = losses.align_offset(batch["log_depth"], log_coarse, moved)
     log_pred = model.refine(image, batch["log_coarse"], batch["features"], batch["log_scale"]).log_depth_B1HW
     valid = torch.isfinite(truth)
     near = valid & (losses.edge_weight(truth) > 0)

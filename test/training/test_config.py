@@ -73,6 +73,7 @@ def test_overrides_win_and_none_is_no_override(tmp_path: Path) -> None:
         ("ema: 2", "ema 2"),
         ("loss_stride: 3", "loss_stride 3: must be 1, 2 or 4"),
         ("relative: 1.5", "relative 1.5: must be from 0 to 1"),
+        ("metric_from_m: -1.0", "metric_from_m -1.0: must be at least 0"),
         ("accumulate: 2\ncheckpoint_every: 10\nsteps: 5", "accumulate 2.*divide.*steps 5"),
         ("patch: [100, 96]", "100x96.*multiples of 32"),
         ("patch: 160", "training config: patch = 160: expected a list in brackets"),

@@ -192,12 +192,33 @@ def test_relative_makes_the_refiner_pay_more_for_what_is_too_far() -> None:
         assert totals[1] - totals[0] == pytest.approx(float(0.5 * 2 * dearer / scale), rel=1e-4)
 
 
-def _refiner_loss(batch: Batch, log_answer: Tensor, share: float) -> Tensor:
+@pytest.mark.parametrize(("depth_m", "learns"), [(5.0, False), (80.0, True)])
+def test_the_refiner_learns_metres_from_the_depth_on_that_it_is_told(depth_m: float, learns: bool) -> None:
+    """A coarse depth that is right but for 20% of scale: nothing to learn where the scale does not count."""
+    depth = torch.full((1, 1, 32, 32), math.log(depth_m))
+    depth[..., 16:] += 1.0
+    batch: Batch = {
+        "image": torch.zeros(1, 3, 32, 32, dtype=torch.uint8),
+        "log_depth": depth,
+        "log_coarse": torch.nn.functional.avg_pool2d(depth, 4) + math.log(1.2),
+        "log_scale": torch.zeros(1, 1, 8, 8),
+        "features": torch.zeros(1, 32, 4, 4),
+    }
+    as_coarse, right = (
+        float(_refiner_loss(batch, log_answer, 0.0, metric_from_m=50.0))
+        for log_answer in (depth + math.log(1.2), depth)
+    )
+    assert (right < 0.01 < as_coarse) if learns else (as_coarse < 0.01 < right)
+    # Not asked for metres, it learns none at any depth.
+    assert float(_refiner_loss(batch, depth + math.log(1.2), 0.0)) == pytest.approx(0, abs=1e-4)
+
+
+def _refiner_loss(batch: Batch, log_answer: Tensor, share: float, **options: float) -> Tensor:
     """Loss of a refiner that gives this answer."""
     model = small_model()
     answer = RefinedTile(log_depth_B1HW=log_answer, log_scale_B1hw=batch["log_scale"])
     model.refine = lambda *_: answer  # type: ignore[method-assign]
-    return STEPS["refiner"](model, batch, TrainConfig(stage="refiner", relative=share))[0]
+    return STEPS["refiner"](model, batch, TrainConfig(stage="refiner", relative=share, **options))[0]
 
 
 def test_refiner_sees_noise_and_a_flat_coarse_depth(tile_scenes: Path) -> None:
