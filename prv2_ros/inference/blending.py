@@ -12,6 +12,7 @@ from prv2_ros.inference.farthest import farthest_around
 from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
+from prv2_ros.network.near_share import share_within
 
 
 class BlendWeights:
@@ -99,27 +100,40 @@ class ImageMaps:
         inner = value_hw[y.start - tile.y : y.stop - tile.y, x.start - tile.x : x.stop - tile.x]
         sum_HW[where].addcmul_((inner - base_HW[where]).mul_(rows), columns)
 
-    def leave_out_wide_changes(self, sigma_cells: float) -> None:
+    def near(self, far_m: float) -> Tensor | None:
+        """Share of each pixel (H, W) that `share_within` gives for the coarse depth; None where all is near."""
+        return None if math.isinf(far_m) else share_within(self.log_coarse_HW, far_m)
+
+    def leave_out_wide_changes(self, sigma_cells: float, near_HW: Tensor | None = None) -> None:
         """Take back the smooth part of what the tiles changed, once all are blended; where none was, nothing happens.
 
         Args:
             sigma_cells: width of what is smooth, in cells of the coarse map; 0 takes nothing back.
+            near_HW: share of it that is taken back at each pixel.
 
         """
         if not sigma_cells:
             return
         wide_HW = wide_part(self.log_depth_HW - self.log_coarse_HW, self._cells_hw, sigma_cells)
+        if near_HW is not None:
+            wide_HW.mul_(near_HW)
         self.log_depth_HW -= wide_HW if self._refined_HW is None else wide_HW.mul_(self._refined_HW)
 
-    def leave_out_farther(self, share: float) -> None:
+    def leave_out_farther(self, share: float, near_HW: Tensor | None = None) -> None:
         """Bring nearer what was refined to farther than the coarse depth reaches around a pixel.
 
         Args:
-            share: how much farther it may be; infinity for no bound.
+            share: how much farther it may be, twice as much where `near_HW` is 0; infinity for no bound.
+            near_HW: how near each pixel is, 0 to 1.
 
         """
         if math.isinf(share):
             return
         size_hw = (self.log_depth_HW.shape[-2], self.log_depth_HW.shape[-1])
-        most_HW = farthest_around(self._log_coarse_11hw, size_hw).add_(math.log1p(share))
+        most_HW = farthest_around(self._log_coarse_11hw, size_hw)
+        if near_HW is None:
+            most_HW.add_(math.log1p(share))
+        else:
+            beyond = math.log1p(2 * share)
+            most_HW.add_(near_HW, alpha=math.log1p(share) - beyond).add_(beyond)
         torch.minimum(self.log_depth_HW, most_HW, out=self.log_depth_HW)

@@ -49,6 +49,10 @@ class EngineConfig:
     """How much farther (share) refined depth may be than the coarse depth is anywhere in the same cell of its map, of
     3.75 px in a 1920x1080 image; inf for no bound. A refiner that errs about what is far takes walls for the sky."""
 
+    metric_from_m: float = 36.0
+    """Coarse depth (m) from which on the refiner's wide changes are kept and twice as much of `farther` is allowed, in
+    part from half of it on; inf for nowhere. What is far is small, and the native pixels tell more of it."""
+
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
 
@@ -76,6 +80,8 @@ class EngineConfig:
             raise ConfigError(f"wide_cells = {self.wide_cells}: must lie between 0 (off) and {_WIDEST_CELLS}")
         if not self.farther >= 0:
             raise ConfigError(f"farther = {self.farther}: must be 0 or more (inf for no bound)")
+        if not self.metric_from_m > 0:
+            raise ConfigError(f"metric_from_m = {self.metric_from_m}: must be positive (inf for nowhere)")
         for region in self.regions:
             check_region(region)
         if self.tile_batch < 0:

@@ -180,8 +180,9 @@ class DepthEngine:
             # Once a frame: each look at the clock waits for the GPU.
             self._costs.observe(work, refine_ms / len(grid))
         if refined:
-            maps.leave_out_wide_changes(self.config.wide_cells)
-            maps.leave_out_farther(self.config.farther)
+            near_HW = maps.near(self.config.metric_from_m)
+            maps.leave_out_wide_changes(self.config.wide_cells, near_HW)
+            maps.leave_out_farther(self.config.farther, near_HW)
         result = DepthResult(
             depth_m=self._metres(maps.log_depth_HW),
             coarse_depth_m=self._metres(maps.log_coarse_HW) if coarse else None,

@@ -144,11 +144,6 @@ def align_offset(log_true: Tensor, log_pred: Tensor, share: Tensor | float = 1.0
     return log_true + offset.view(-1, 1, 1, 1) * share
 
 
-def share_within(log_depth: Tensor, far_m: float) -> Tensor:
-    """1 up to half of `far_m`, 0 from there on, falling with the log depth (of metres) between."""
-    return ((math.log(far_m) - log_depth) / math.log(2)).clamp(0, 1)
-
-
 def edge_weight(log_true: Tensor, radius: int = 3, jump: float = 0.08) -> Tensor:
     """1 within `radius` px of a step of more than `jump` in log depth (or of the sky's border), else 0."""
     known = ~torch.isnan(log_true)

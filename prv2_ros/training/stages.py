@@ -11,6 +11,7 @@ from prv2_ros.network.align import crop_aligned, upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import DepthModel
+from prv2_ros.network.near_share import share_within
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE, RefinedTile
 from prv2_ros.training import losses
 from prv2_ros.training.alignment import ssigm, ssigm_local
@@ -75,7 +76,7 @@ def refiner_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULT
     """
     image = _unit(batch["image"])
     log_coarse = upsample_to(batch["log_coarse"], (image.shape[-2], image.shape[-1]))
-    moved = losses.share_within(log_coarse, config.metric_from_m) if config.metric_from_m else 1.0
+    moved = share_within(log_coarse, config.metric_from_m) if config.metric_from_m else 1.0
     truth = losses.align_offset(batch["log_depth"], log_coarse, moved)
     log_pred = model.refine(image, batch["log_coarse"], batch["features"], batch["log_scale"]).log_depth_B1HW
     valid = torch.isfinite(truth)

@@ -23,6 +23,8 @@ from prv2_ros.inference.config import EngineConfig
         ({"wide_cells": math.nan}, "wide_cells = nan"),
         ({"farther": -0.1}, r"farther = -0.1: must be 0 or more \(inf for no bound\)"),
         ({"farther": math.nan}, "farther = nan"),
+        ({"metric_from_m": 0.0}, r"metric_from_m = 0.0: must be positive \(inf for nowhere\)"),
+        ({"metric_from_m": math.nan}, "metric_from_m = nan"),
         ({"tile_batch": -2}, "tile_batch = -2: must be 0"),
     ],
 )

@@ -68,6 +68,33 @@ def test_without_a_bound_nothing_changes() -> None:
     assert (maps.log_depth_HW == 7.0).all()
 
 
+def test_what_is_far_may_be_found_twice_as_much_farther() -> None:
+    near_and_far = torch.full((1, 1, 16, 24), math.log(10.0))
+    near_and_far[..., 12:] = math.log(100.0)
+    maps = _maps(near_and_far)
+    near_HW = maps.near(50.0)
+    assert near_HW is not None
+    assert (near_HW[:, :40] == 1).all()
+    assert (near_HW[:, 60:] == 0).all()
+    maps.log_depth_HW += 2.0
+    maps.leave_out_farther(0.5, near_HW)
+    depth = maps.log_depth_HW.exp()
+    torch.testing.assert_close(depth[:, :40], torch.full((64, 40), 15.0))
+    torch.testing.assert_close(depth[:, 60:], torch.full((64, 36), 200.0))
+
+
+def test_wide_changes_are_kept_where_it_is_far() -> None:
+    near_and_far = torch.full((1, 1, 16, 24), math.log(10.0))
+    near_and_far[..., 12:] = math.log(100.0)
+    maps = _maps(near_and_far)
+    before = maps.log_depth_HW.clone()
+    maps.log_depth_HW += 0.1
+    maps.leave_out_wide_changes(1.0, maps.near(50.0))
+    torch.testing.assert_close(maps.log_depth_HW[:, :40], before[:, :40])
+    torch.testing.assert_close(maps.log_depth_HW[:, 60:], before[:, 60:] + 0.1)
+    assert maps.near(math.inf) is None
+
+
 def test_a_pixel_that_is_no_number_stays_one_and_spoils_no_other() -> None:
     maps = _maps(torch.zeros(1, 1, 16, 24))
     maps.log_depth_HW[3, 4] = math.nan
@@ -94,3 +121,21 @@ def test_refined_depth_is_held_to_what_the_coarse_depth_reaches() -> None:
     around_m = ndimage.maximum_filter(held.coarse_depth_m, 9)  # more than a cell of the coarse map
     assert (free.depth_m > 1.01 * around_m).any()
     assert (held.depth_m <= around_m * (1 + 1e-3)).all()
+
+
+def test_the_engine_trusts_the_refiner_with_what_is_far() -> None:
+    near, far = (
+        DepthEngine(
+            small_model(refines=True),
+            device="cpu",
+            config=EngineConfig(max_tile_px=128, overlap_px=32, wide_cells=2.0, farther=0.1, metric_from_m=from_m),
+        ).infer(picture(200, 300))
+        for from_m in (math.inf, 1e-3)
+    )
+    free = DepthEngine(
+        small_model(refines=True),
+        device="cpu",
+        config=EngineConfig(max_tile_px=128, overlap_px=32, wide_cells=0, farther=0.2),
+    ).infer(picture(200, 300))
+    np.testing.assert_allclose(far.depth_m, free.depth_m, rtol=1e-5)
+    assert (np.abs(np.log(near.depth_m / far.depth_m)) > 0.01).mean() > 0.1

@@ -171,11 +171,6 @@ def test_a_pixel_may_make_a_share_of_the_move_alone() -> None:
     assert torch.equal(torch.isposinf(losses.align_offset(true, pred.detach(), share)), torch.isposinf(true))
 
 
-def test_a_share_falls_from_half_of_the_depth_on() -> None:
-    depths_m = torch.tensor([1.0, 25.0, 25.0 * math.sqrt(2), 50.0, 300.0])
-    torch.testing.assert_close(losses.share_within(depths_m.log(), 50.0), torch.tensor([1.0, 1.0, 0.5, 0.0, 0.0]))
-
-
 def test_silog_is_the_authors() -> None:
     inputs = {name: torch.from_numpy(value) for name, value in loss_inputs().items()}
     truth = inputs["truth"]
