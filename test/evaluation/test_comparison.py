@@ -111,3 +111,9 @@ def test_sequences_are_counted_by_bag_and_camera() -> None:
     assert sequence_lengths(keys) == [2, 1, 3]
     assert sequence_lengths([]) == []
     assert sequence_lengths([FrameKey(bag=bag, camera="/a", stamp_ns=0) for bag in "xxy"]) == [2, 1]
+
+
+def test_less_is_worse_for_delta() -> None:
+    less = [value - 0.1 for value in BASE]
+    found = compare(_records("a", BASE, "delta1"), _records("b", less, "delta1"), "delta1")
+    assert (found.verdict, found.wins) == ("worse", 0)

@@ -74,3 +74,13 @@ def test_differences_are_shown_with_their_sign(name: str, value: float, text: st
 
 def test_an_unknown_score_is_shown_by_its_name() -> None:
     assert (describe("unheard_of").label, describe("unheard_of").better) == ("unheard_of", 0)
+
+
+def test_less_is_better_but_for_shares_of_what_is_right() -> None:
+    more = {
+        "delta1", "delta2", "delta3", "log_depth_correlation", "coverage", "boundary_precision", "boundary_recall",
+        "boundary_f1", "sparse_edge_precision", "sparse_edge_recall", "sparse_edge_f1", "sparse_edge_order",
+    }  # fmt: skip
+    neither = {"median_scale", "edge_share", "sparse_edge_step", "truth_px"}
+    for name, info in SCORES.items():
+        assert info.better == (name in more) - (name not in more | neither), name

@@ -166,3 +166,11 @@ def test_topics_of_a_type_that_the_bag_does_not_describe_are_left_out_of_the_cop
         assert "/front/prv2/points" in bag.topics()
         assert "/speed" not in bag.topics()
     assert "topic /speed is left out of the copy, as the bag does not say what a my_msgs/msg/Speed holds" in caplog.text
+
+
+def test_an_output_bag_of_before_is_replaced(tmp_path: Path) -> None:
+    jobs = evaluated(Samples(frames=2).write(tmp_path / "drive"), tmp_path / "out")
+    for _ in range(2):
+        (written,) = write_output_bags(jobs, tmp_path / "out")
+        with Bag(written) as bag:
+            assert bag.topics()["/front/prv2/points"].count == 2

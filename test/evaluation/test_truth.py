@@ -122,3 +122,18 @@ def test_dense_truth_where_the_picture_is_empty_is_none(monkeypatch: pytest.Monk
     scores = score_frame(perfect, truth_m, dense=True).scores
     assert scores["coverage"] == 1
     assert scores["boundary_f1"] == 1
+
+
+def test_a_point_between_nearer_ones_is_hidden_unless_the_rule_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [(1.0, 0.0, -20.0), (0.75, 0.0, -5.0), (1.25, 0.0, -5.0)]
+    for window_deg, rows in (((3.0, 6.0), [14, 16]), ((0.0, 0.0), [14, 15, 16])):
+        depth_m = seen(points, monkeypatch, TruthConfig(hidden_window_deg=window_deg))
+        assert np.flatnonzero(np.isfinite(depth_m[:, 20])).tolist() == rows
+
+
+def test_raw_truth_of_a_rectified_picture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truth, "depth_in_metres", np.copy)
+    view: Any = SimpleNamespace(camera=CAMERA, width=40, height=30, resamples=True, mask_outside=np.asarray)
+    plan: Any = SimpleNamespace(truth_kind="depth", truth_topic="/front/depth/image")
+    with pytest.raises(InputError, match="is not rectified and the image of a distorted camera is: set rectify"):
+        truth.truth_depth(np.full((30, 40), 5.0, np.float32), plan, view, TruthConfig())

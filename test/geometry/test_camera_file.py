@@ -97,3 +97,12 @@ def test_a_flat_table_is_held_to_the_same(tmp_path: Path):
     path.write_text(json.dumps({**FLAT, "fx": 1}))
     with pytest.raises(InputError, match=r"camera\.json: fx = 1 px is no lens for 640x480 px"):
         read_camera_info(path)
+
+
+def test_pixels_and_bins_that_are_not_square(tmp_path: Path):
+    path = tmp_path / "info.json"
+    p = [[400, 0, 318, 0], [0, 300, 122, 0], [0, 0, 1, 0]]
+    path.write_text(json.dumps({"width": 640, "height": 240, "p": p, "binning_x": 2, "binning_y": 1}))
+    camera = read_camera_info(path, rectified=True)
+    assert (camera.width, camera.height, camera.fx, camera.fy) == (320, 240, 200, 300)
+    assert (camera.cx, camera.cy) == pytest.approx((158.75, 122))

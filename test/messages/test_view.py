@@ -156,3 +156,22 @@ def test_cache_keeps_a_view_while_the_info_repeats() -> None:
     assert cache.get(info_message(WIDTH, HEIGHT, f_px=51.0), WIDTH, HEIGHT, settings) is not first
     other = cache.get(None, WIDTH, HEIGHT, settings)
     assert cache.get(None, WIDTH, HEIGHT, resolve({"assumed_fov_deg": 70.0})) is not other
+
+
+def test_a_parameter_that_changes_makes_another_view() -> None:
+    cache, info = ViewCache(), distorted_info()
+    for change, resamples in (({}, True), ({"input_rectified": True}, False), ({"rectify": False}, False)):
+        assert cache.get(info, WIDTH, HEIGHT, resolve(change)).resamples is resamples
+
+
+def test_rays_follow_a_stride_that_changes() -> None:
+    made = view(info_message(WIDTH, HEIGHT))
+    for stride in (1, 3, 2):
+        np.testing.assert_array_equal(made.rays(stride), made.camera.rays()[::stride, ::stride])
+
+
+def test_a_rectified_image_is_turned_by_r_though_its_pixels_stay() -> None:
+    info = info_message(WIDTH, HEIGHT)
+    info.r = cv2.Rodrigues(np.array([0.0, 0.1, 0.0]))[0].ravel()
+    for rectified in (True, False):
+        np.testing.assert_array_equal(view(info, input_rectified=rectified).rotation.ravel(), info.r)

@@ -96,3 +96,13 @@ def test_an_engine_that_fails_its_self_test_is_refused_unless_nobody_asks(tmp_pa
     with pytest.raises(DeviceError, match=r"self-test: .* gives 0\.50 times the depth"):
         load_engine(resolve(named))
     assert load_engine(resolve(named | {"self_test": False})).model_name == str(path)
+
+
+def test_an_engine_is_loaded_as_the_parameters_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("prv2_ros.inference.load.load_engine", lambda *given, config: asked.append((*given, config)))
+    chosen = {"model": "m", "device": "cuda:1", "precision": "bfloat16", "compile": "default", "max_tile_px": 512}
+    load_engine(resolve(chosen | {"self_test": False}))
+    ((*given, config),) = asked
+    assert (given, config.compile, config.max_tile_px) == (["m", "cuda:1", "bfloat16"], "default", 512)
+    assert config.max_depth_m == float("inf"), "what is far is `far_value`'s, not NaN"

@@ -170,3 +170,9 @@ def test_pixels_go_out_as_they_are_or_not_at_all() -> None:
     np.testing.assert_array_equal(np.frombuffer(message.data, np.uint8).reshape(4, 6, 3), pixels[:, ::-1])
     with pytest.raises(TypeError, match="Cannot cast"):
         writer.write(pixels.astype(np.float32), HEADER)
+
+
+def test_what_goes_out_is_in_the_byte_order_that_it_says() -> None:
+    sure = PixelWriter("32FC1", np.float32).write(np.full((2, 3), 0.75, np.float32), HEADER)
+    points = cloud(np.ones((5, 7), np.float32), np.zeros((5, 7, 3), np.uint8), 1)
+    assert (sure.is_bigendian, points.is_bigendian) == (0, False)
