@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bag_samples import Samples
 
 from prv2_ros.cli.main import main
+from prv2_ros.errors import InputError
 
 REAL = os.environ.get("PRV2_REAL_DATA")
 
@@ -98,3 +100,22 @@ def test_the_drive_with_six_cameras(tmp_path: Path) -> None:
     assert list(cameras) == [f"/camera_0{i}" for i in (1, 5, 6, 7, 8, 9)]
     assert all(group["frames"] == 3 and "20-40" in group["by_range"] for group in cameras.values())
     assert report["results"]["default"]["all"]["scores"]["abs_rel"]["mean"] < 0.35
+
+
+def test_every_option_reaches_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def evaluate(*given: Any) -> Any:
+        asked.append(given)
+        raise InputError("enough")
+
+    monkeypatch.setattr("prv2_ros.evaluation.run.evaluate", evaluate)
+    (tmp_path / "e.yaml").write_text("{rectify: false}")
+    argv = ["a", "b", "-o", str(tmp_path / "out"), "--config", str(tmp_path / "e.yaml"), "--device", "cpu"]
+    argv += ["--model", "m", "--model", "n", "--precision", "float32", "--workers", "3", "--ray", "auto"]
+    assert main(["evaluate", *argv, "--cache", str(tmp_path / "cache"), "--score-only"]) == 1
+    ((bags, config, options),) = asked
+    assert bags == [Path("a"), Path("b")]
+    assert (config.models, config.device, config.precision, config.rectify) == (("m", "n"), "cpu", "float32", False)
+    assert (options.output, options.cache) == (tmp_path / "out", tmp_path / "cache")
+    assert (options.workers, options.ray, options.score_only) == (3, "auto", True)

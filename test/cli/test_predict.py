@@ -10,6 +10,7 @@ import pytest
 from prv2_ros.cli import main
 from prv2_ros.cli.images import write_png
 from prv2_ros.cli.predict import _folder_names
+from prv2_ros.errors import DeviceError
 
 FILES = ["cloud.ply", "depth.npy", "depth.png", "depth_mm.png"]
 
@@ -237,3 +238,16 @@ def test_the_help_says_what_becomes_of_turned_pictures_and_where_millimetres_end
     told = " ".join(capsys.readouterr().out.split())
     assert "turned as their EXIF orientation says" in told
     assert "beyond 65.535 m" in told
+
+
+def test_options_of_the_engine_reach_it(pictures, tmp_path, monkeypatch):
+    asked = []
+
+    def load_engine(*given, config):
+        asked.append((*given, config.compile, config.max_depth_m))
+        raise DeviceError("enough")
+
+    monkeypatch.setattr("prv2_ros.inference.load.load_engine", load_engine)
+    options = ("--model", "m", "--precision", "bfloat16", "--compile", "default", "--max-depth", 80)
+    assert run(pictures / "a.png", "-o", tmp_path / "out", "--fov", 60, *options) == 1
+    assert asked == [("m", "cpu", "bfloat16", "default", 80.0)]

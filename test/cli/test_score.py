@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prv2_ros.cli.main import main
+from prv2_ros.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +91,17 @@ def test_a_set_without_a_readable_frame_is_one_line(
     assert main(["score", str(folder), "-o", str(tmp_path / "out"), "--device", "cpu"]) == 1
     assert f"{folder}: none of 3 frames can be read; the first: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_every_option_reaches_the_scoring(frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def score_set(*_: object, max_depth_m: float, **__: object) -> None:
+        asked.append(max_depth_m)
+        raise InputError("enough")
+
+    monkeypatch.setattr("prv2_ros.evaluation.sets.engine_predictor", lambda *given: asked.append(given))
+    monkeypatch.setattr("prv2_ros.evaluation.sets.score_set", score_set)
+    options = ["--model", "m", "--device", "cpu", "--precision", "float32", "--max-depth", "80"]
+    assert main(["score", str(frames), "-o", str(tmp_path / "out"), *options]) == 1
+    assert asked == [("m", "cpu", "float32"), 80.0]

@@ -8,7 +8,7 @@ import pytest
 
 from prv2_ros.evaluation.frames import TruthFrame
 from prv2_ros.evaluation.report import Depths
-from prv2_ros.evaluation.sets import CONFIDENCE, plain, score_set
+from prv2_ros.evaluation.sets import CONFIDENCE, engine_predictor, plain, score_set
 from prv2_ros.geometry.camera import CameraModel
 
 CAMERA = CameraModel(width=64, height=48, fx=50.0, fy=50.0, cx=31.5, cy=23.5)
@@ -69,3 +69,10 @@ def test_nothing_is_fitted_to_truth_beyond_the_limit_nor_counted_over_it() -> No
         cut.append(dataclasses.replace(frame, truth_m=truth_m))
     assert plain(limited) == plain(score_set(cut, twice_as_far))
     assert plain(limited) != plain(score_set(frames(), twice_as_far))
+
+
+def test_what_is_taken_for_the_sky_counts_as_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+    monkeypatch.setattr("prv2_ros.inference.load.load_engine", lambda *_, config: limits.append(config.max_depth_m))
+    engine_predictor("default", "cpu")
+    assert limits == [np.inf]
