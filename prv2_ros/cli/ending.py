@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,20 +17,46 @@ class _Ended(SystemExit):
     """Raised by SIGTERM."""
 
 
+class _Watch:
+    """Signals again where what was raised is gone and the block goes on.
+
+    Python drops exceptions that are raised in a `__del__` or a callback of a weak reference, of which an import has
+    many, and a bare `except` around an optional import takes any.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._raised: weakref.ref[_Ended] | None = None
+
+    def watched(self, ended: _Ended) -> _Ended:
+        self._raised = weakref.ref(ended, self._gone)  # while it is on its way up, the interpreter holds it
+        return ended
+
+    def _gone(self, _raised: weakref.ref[_Ended]) -> None:
+        if not self.is_over:
+            again = threading.Timer(_AGAIN_S, self._signal)
+            again.daemon = True
+            again.start()
+
+    def _signal(self) -> None:
+        if not self.is_over:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 @contextmanager
 def ending_on_sigterm() -> Iterator[None]:
-    """Have SIGTERM raise SystemExit(143) in the block, as `end_on_sigterm` says."""
-    hook = sys.unraisablehook
-    installed = end_on_sigterm()
+    """Have SIGTERM raise SystemExit(143) in the block, as `end_on_sigterm` says, until the block ends."""
+    watch = _Watch()
+    installed = end_on_sigterm(watch)
     try:
         yield
     finally:
+        watch.is_over = True
         if installed:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            sys.unraisablehook = hook
 
 
-def end_on_sigterm() -> bool:
+def end_on_sigterm(watch: _Watch | None = None) -> bool:
     """Have SIGTERM raise SystemExit(143) in the main thread from now on; give whether it does.
 
     It does not where Python lets this thread install no handler, or SIGTERM is ignored or handled already.
@@ -43,26 +69,12 @@ def end_on_sigterm() -> bool:
 
     def end(number: int, _frame: FrameType | None) -> None:
         if os.getpid() == process:
-            raise _Ended(128 + number)  # as a shell reports it
+            ended = 128 + number  # as a shell reports it
+            # No variable here may hold it: it would hold itself, by its traceback, and never be seen to go.
+            raise _Ended(ended) if watch is None else watch.watched(_Ended(ended))
         # A forked child has inherited this, and none of what is to be undone: it ends as it would without.
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, end)
-    _signal_again_what_is_swallowed()
     return True
-
-
-def _signal_again_what_is_swallowed() -> None:
-    """Python drops what is raised in a `__del__` or a callback of a weak reference, of which an import has many."""
-    before = sys.unraisablehook
-
-    def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
-        if not isinstance(unraisable.exc_value, _Ended):
-            before(unraisable)
-            return
-        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), signal.SIGTERM))
-        again.daemon = True
-        again.start()
-
-    sys.unraisablehook = hook
