@@ -157,12 +157,11 @@ def _is_written(args: argparse.Namespace, trainer: Trainer) -> bool:
 
 def _check_data(config: TrainConfig) -> None:
     """List every source: a worker process that does so later can only say it with a traceback."""
-    from prv2_ros.data.frames import list_pictures
-    from prv2_ros.training.sources import list_items, tile_folder
+    from prv2_ros.training.sources import list_items, list_tile_scenes
 
     for source in config.data:
-        if config.stage == "refiner":  # its tiles lie in folders
-            list_pictures(tile_folder(source))
+        if config.stage == "refiner":
+            list_tile_scenes(source)
         else:
             list_items(source)
 

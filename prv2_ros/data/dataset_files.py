@@ -81,10 +81,13 @@ class ListedFrames(Generic[ItemT]):
         """Read one frame from its files."""
         return self.read(self.items[index])
 
+    def key(self, index: int) -> str:
+        """Tell a frame from the others, wherever it stands in the list."""
+        return str(self.items[index])
+
     def state(self, index: int) -> str:
         """Tell by directory entries alone whether a frame's picture and camera are what they were."""
-        item = self.items[index]
-        return f"{item} {file_states(self.shown(item))}"
+        return f"{self.key(index)} {file_states(self.shown(self.items[index]))}"
 
 
 def file_states(paths: Sequence[Path]) -> str:

@@ -198,15 +198,22 @@ def save_model(model: DepthModel, folder: Path, name: str) -> Path:
     fit. The YAML takes its name last: a description never points at weights that are not there.
 
     Raises:
+        WeightsError: some of the weights are not finite, as a model that has been through a division by zero has them.
         StorageError: the disk is full, or a quota is used up.
         OSError: the folder cannot be made or written to.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
     state = {
         key: (value.half() if value.ndim == 4 and value.dtype == torch.float32 else value).contiguous()
         for key, value in model.state_dict().items()
     }
+    broken = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise WeightsError(
+            f"model {name} is not written to {folder}: {len(broken)} of its {len(state)} tensors hold what is not "
+            f"finite, first {broken[0]}; train it again, without fp16 and from weights that are whole"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
     data = save(state)
     spec = {
         key: list(value) if isinstance(value, tuple) else value

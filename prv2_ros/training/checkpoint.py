@@ -77,15 +77,15 @@ def saved_run(folder: Path) -> Saved | None:
     return Saved(stage=state["stage"], start=_start(state.get("origin", {})))
 
 
-def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, into memory: an optimizer's count of steps on a GPU would make every step wait for it.
 
     Raises:
         WeightsError: it is cut short, or of another kind.
 
     """
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(
@@ -118,7 +118,7 @@ def origin_of(model: DepthModel, stage: str, start: Start | None) -> dict[str, A
     return {"spec": spec, "fixed": _fixed_hash(model, stage), "start": start and dataclasses.asdict(start)}
 
 
-def find_checkpoint(path: Path, device: torch.device, stage: str, origin: Mapping[str, Any]) -> dict[str, Any] | None:
+def find_checkpoint(path: Path, stage: str, origin: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read a checkpoint that a run of this stage may go on from; None where there is none.
 
     Raises:
@@ -127,7 +127,7 @@ def find_checkpoint(path: Path, device: torch.device, stage: str, origin: Mappin
     """
     if not path.exists():
         return None
-    state = read_checkpoint(path, device)
+    state = read_checkpoint(path)
     _check(state, path, stage, origin)
     return state
 
@@ -184,7 +184,7 @@ def load_average(model: DepthModel, stage: str, folder: Path) -> None:
 
     """
     path = folder / CHECKPOINT
-    state = find_checkpoint(path, torch.device("cpu"), stage, origin_of(model, stage, None))
+    state = find_checkpoint(path, stage, origin_of(model, stage, None))
     if state is None:
         raise WeightsError(f"no checkpoint in {folder} to export")
     fill_strictly(trained_part(model, stage), state["average"], str(path))

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from prv2_ros.data.frames import list_scenes
 from prv2_ros.data.tiles import TileScene, read_tile_scene
 from prv2_ros.errors import InputError
 from prv2_ros.files import whole_file
@@ -26,7 +25,7 @@ from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import STRIDE_PX, DepthModel
 from prv2_ros.network.refiner_realtime import DEPTH_STRIDE, FEATURE_STRIDE
-from prv2_ros.training.sources import tile_folder
+from prv2_ros.training.sources import list_tile_scenes
 
 _BATCH = 16  # pictures of one size that the network sees together
 _WAITING = 64  # scenes in memory until there are enough of their size
@@ -56,7 +55,7 @@ def write_coarse_maps(
 
     Args:
         model: its coarse part is used as it is.
-        folders: folders of tile scenes (`prv2 synth --tiles`), as `tile_folder` takes them.
+        folders: folders of tile scenes (`prv2 synth --tiles`), as `list_tile_scenes` takes them.
         output: where to write; a subfolder is named after the coarse weights and the precision and a file after the
             picture, so that other weights, another precision and other pictures get their own.
         bf16: whether to compute in bfloat16.
@@ -65,16 +64,14 @@ def write_coarse_maps(
         JSON file of each tile and the file of its maps.
 
     Raises:
-        InputError: no folders, one without tile scenes, or a data set of another kind.
+        InputError: no folders, one without tiles, or a data set of another kind.
 
     """
     if not folders:
         raise InputError("the refiner stage needs --data: folders that `prv2 synth --tiles` wrote")
     precision = "" if bf16 else "_float32"  # maps in bfloat16 keep the name from before it told the two apart
     place = output / f"coarse_maps_{_fingerprint(model.coarse)}_{model.spec.second_look:g}{precision}"
-    scenes = {path: tiles for source in folders for path, tiles in list_scenes(tile_folder(source)).items()}
-    if not any(scenes.values()):
-        raise InputError(f"no tiles in {', '.join(folders)}: write them with `prv2 synth --tiles`")
+    scenes = {path: tiles for source in folders for path, tiles in list_tile_scenes(source).items()}
     place.mkdir(parents=True, exist_ok=True)
     maps: dict[Path, Path] = {}
     missing: dict[Path, list[Path]] = {}

@@ -222,7 +222,7 @@ class TrainConfig:
 
 
 def load_config(path: Path | None, **overrides: Any) -> TrainConfig:
-    """Read a YAML file; overrides that are not None win.
+    """Read a YAML file; overrides that are not None win, `seconds` without `steps` over the file's `steps`, too.
 
     Raises:
         ConfigError: the file is missing or no mapping, a key is unknown, or a value of another type or out of range.
@@ -237,5 +237,8 @@ def load_config(path: Path | None, **overrides: Any) -> TrainConfig:
         if not isinstance(loaded, dict):
             raise ConfigError(f"training config {path}: expected a mapping of fields")
         values.update(loaded)
-    values.update({key: value for key, value in overrides.items() if value is not None})
+    given = {key: value for key, value in overrides.items() if value is not None}
+    if "seconds" in given:
+        values.pop("steps", None)  # else the clock that was asked for would not be heeded
+    values.update(given)
     return TrainConfig(**fit_fields(TrainConfig, values, "training config"))

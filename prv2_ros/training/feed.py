@@ -25,6 +25,7 @@ from prv2_ros.training.sources import Draw, tile_folder, whole_scene
 
 Batch = dict[str, Tensor]
 _RELIST_EVERY = 200  # batches between two looks at growing folders
+_OF_SIZE = 2**32 - 1  # beside the numbers of the samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,8 @@ class Feed(IterableDataset[Batch]):
 
 def batch_size_hw(config: TrainConfig, n: int) -> tuple[int, int]:
     """Draw the height and width (px) of the n-th batch's pictures."""
-    return config.sizes[int(np.random.default_rng([config.seed, n]).integers(len(config.sizes)))]
+    # Not [seed, n], which numpy takes for [seed, n, 0]: the first sample would follow from the size.
+    return config.sizes[int(np.random.default_rng([config.seed, n, _OF_SIZE]).integers(len(config.sizes)))]
 
 
 def sample_rngs(config: TrainConfig, n: int, rank: int) -> list[np.random.Generator]:

@@ -72,7 +72,7 @@ class Trainer:
         self.config, self.folder, self.device, self.teacher = config, folder, device, teacher
         self.part = trained_part(model, config.stage)
         self.origin = origin_of(model, config.stage, start)
-        saved = find_checkpoint(self.checkpoint, device, config.stage, self.origin)
+        saved = find_checkpoint(self.checkpoint, config.stage, self.origin)
         self.untrained = untrained_encoders(model, config.stage)
         if saved is not None:  # runs with older checkpoints held random encoders fixed as any other, and go on so
             self.untrained = tuple(saved.get("untrained", ()))
@@ -107,8 +107,8 @@ class Trainer:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing left to train."""
-        return self.progress() >= 1
+        """Whether there is nothing left to train; a step whose batches accumulate is taken whole."""
+        return self.progress() >= 1 and self.step % self.config.accumulate == 0
 
     def prepare(self) -> Prepared:
         """Compute what the stage needs once: coarse maps or pseudo labels. One process does, the others read."""
@@ -134,7 +134,7 @@ class Trainer:
         prepared = self.prepare()
         set_training_mode(self.model, self.config, self.untrained)
         batches = self._batches(prepared)
-        if self.world.first and self.step:
+        if self.world.first:
             self.journal.keep_until(self.step)
         with Stop(alone=self.world.size == 1) as stop:
             self._train(batches, stop)
@@ -185,19 +185,22 @@ class Trainer:
 
     def _mark(self) -> None:
         """Remember what batches change before the step that they accumulate for, so that it can be taken back."""
-        buffers = self.part.named_buffers() if self.config.accumulate > 1 else ()
-        self._marked = (self.step, self.elapsed, dict(self.journal.means), {k: v.clone() for k, v in buffers})
+        buffers = {name: buffer.clone() for name, buffer in self.part.named_buffers()}
+        self._marked = (self.step, self.elapsed, dict(self.journal.means), buffers)
 
     def _leave(self) -> None:
         """Save the last whole step of a run that ends before its time, if there is one that is not saved."""
         if self.step % self.config.accumulate:
-            self.step, self.elapsed, self.journal.means, buffers = self._marked
-            for name, buffer in self.part.named_buffers():
-                buffer.copy_(buffers[name])
+            self.step, self.elapsed, self.journal.means, _ = self._marked
+            self._take_back_buffers()
         if self.step != self._saved_step:
             self._save()
         if self.world.first and self.step:
             _logger.info("stopped at step %d, which %s holds: the same command goes on", self.step, self.checkpoint)
+
+    def _take_back_buffers(self) -> None:
+        for name, buffer in self.part.named_buffers():
+            buffer.copy_(self._marked[-1][name])
 
     def _batches(self, prepared: Prepared) -> Iterable[Batch]:
         if self.config.resident:
@@ -239,6 +242,8 @@ class Trainer:
         if torch.isfinite(norm):  # one broken batch must not end a night's run
             self.scaler.step(self.optimizer)
             self.average.update(self.part)
+        else:
+            self._take_back_buffers()  # the norms' running means have the broken batch already
         self.scaler.update()
 
     def _save(self) -> None:
@@ -282,8 +287,8 @@ class Trainer:
             group.update(values)  # else a changed config would not be heeded
         if self.config.fp16 and saved["scaler"]:
             self.scaler.load_state_dict(saved["scaler"])
-        self.average.state = saved["average"]
+        self.average.state = {name: value.to(self.device) for name, value in saved["average"].items()}
         self.average.count = saved["average_count"]
-        self.journal.means = saved["figures"]
+        self.journal.means = {name: value.to(self.device) for name, value in saved["figures"].items()}
         self.step, self.elapsed = saved["step"], saved["elapsed"]
         self.origin = saved.get("origin", self.origin)

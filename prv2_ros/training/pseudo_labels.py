@@ -38,7 +38,7 @@ class Teacher:
 
 
 LabelKey = tuple[int, str]
-"""Number of the source and name of the item, which is its place in the list where the source is a data set."""
+"""Number of the source and name of the item."""
 
 
 def write_pseudo_labels(teacher: Teacher, sources: tuple[str, ...], output: Path) -> dict[LabelKey, Path]:

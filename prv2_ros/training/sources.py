@@ -26,7 +26,7 @@ class Item:
     """One picture of a source; reading is put off until a worker process needs it."""
 
     name: str
-    """Unlike the names of the source's other items."""
+    """Unlike the names of the source's other items, and still its own where the list has grown."""
 
     read: Callable[[], Frame]
     """The whole picture with its truth."""
@@ -54,7 +54,7 @@ def list_items(source: str) -> list[Item]:
         dataset = parsed.open()
         reads = [partial(dataset.__getitem__, k) for k in range(len(dataset))]
         return [
-            Item(name=f"{k:08d}", read=read, read_scene=partial(_read_whole, read), state=partial(dataset.state, k))
+            Item(name=dataset.key(k), read=read, read_scene=partial(_read_whole, read), state=partial(dataset.state, k))
             for k, read in enumerate(reads)
         ]
     scenes = list_scenes(parsed.root)
@@ -82,6 +82,19 @@ def tile_folder(source: str) -> Path:
     if parsed.name != FRAMES_NAME:
         raise InputError(f"stage refiner learns from folders that `prv2 synth --tiles` wrote, and {source} is none")
     return parsed.root
+
+
+def list_tile_scenes(source: str) -> dict[Path, tuple[Path, ...]]:
+    """Pictures of a source of tile scenes, and the tiles of each, as `list_scenes` gives them.
+
+    Raises:
+        InputError: as of `tile_folder`, or none of its pictures has a tile.
+
+    """
+    scenes = list_scenes(tile_folder(source))
+    if not any(scenes.values()):
+        raise InputError(f"no tiles in {source}: write them with `prv2 synth --tiles`")
+    return scenes
 
 
 def whole_scene(frame: Frame) -> TileScene:

@@ -148,6 +148,16 @@ def test_a_disk_that_fills_up_leaves_the_old_model(
     load_model(str(saved))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])  # the last is more than float16 holds
+def test_weights_that_are_not_finite_are_not_written(model: DepthModel, tmp_path: Path, value: float) -> None:
+    broken = DepthModel(model.spec)
+    broken.refiner.encoder.body.conv_stem.weight.data[0, 0, 0, 0] = value
+    message = r"model trial is not written to .*new: 1 of its \d+ tensors hold what is not finite, first .*\.conv_stem"
+    with pytest.raises(WeightsError, match=message):
+        save_model(broken, tmp_path / "new", "trial")
+    assert not (tmp_path / "new").exists()
+
+
 def test_weights_of_another_architecture_are_refused(saved: Path) -> None:
     description = yaml.safe_load(saved.read_text())
     description["model"]["refiner_widths"] = [16, 32, 48, 64]

@@ -280,6 +280,14 @@ def test_folders_without_tiles_are_named(model: DepthModel, tmp_path: Path) -> N
 
 
 def test_frames_without_tiles_leave_no_folder(model: DepthModel, frames: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no tiles in"):
+    with pytest.raises(InputError, match=f"no tiles in {frames}: write them"):
         write_coarse_maps(model, (str(frames),), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_source_without_tiles_among_others_is_named(
+    model: DepthModel, tile_scenes: Path, frames: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=f"no tiles in {frames}: write them"):
+        write_coarse_maps(model, (str(tile_scenes), str(frames)), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -94,6 +94,15 @@ def test_wrong_values_are_named(tmp_path: Path, text: str, message: str) -> None
         load_config(path)
 
 
+def test_seconds_that_are_asked_for_replace_the_files_steps(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("steps: 10\nseconds: 60.0\n")
+    assert load_config(path).steps == 10
+    clocked = load_config(path, seconds=5.0, steps=None)
+    assert (clocked.steps, clocked.seconds) == (0, 5.0)
+    assert load_config(path, seconds=5.0, steps=20).steps == 20
+
+
 def test_a_rate_in_yaml_1_1s_blind_spot_is_a_number(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("learning_rate: 1e-3\n")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prv2_ros.data.frames import Frame, write_frame
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.training.config import TrainConfig
-from prv2_ros.training.feed import Batch, Feed, Prepared, _scene_batch
+from prv2_ros.training.feed import Batch, Feed, Prepared, _scene_batch, batch_size_hw, sample_rngs
 from prv2_ros.training.pseudo_labels import Teacher, write_pseudo_labels
 from prv2_ros.training.scene_samples import scene_sample
 from prv2_ros.training.sources import whole_scene
@@ -97,6 +97,16 @@ def test_tiles_are_told_apart_by_the_folder_that_their_source_names(tmp_path: Pa
     sources = (f"frames:{places[0]}", f"{places[1]}/")
     config = TrainConfig(stage="refiner", data=sources, data_shares=(1.0, 2.0), workers=0)
     assert Feed(config, 0, Prepared(maps=maps)).tiles == [[tile] for tile in maps]
+
+
+def test_what_a_batch_shows_does_not_follow_from_its_size(tmp_path: Path) -> None:
+    sizes = ((64, 64), (64, 96), (96, 64), (96, 96))
+    config = TrainConfig(batch=1, sizes=sizes, seed=3)
+    halves: dict[tuple[int, int], set[bool]] = {size: set() for size in sizes}
+    for n in range(200):
+        first = int(sample_rngs(config, n, 0)[0].integers(1000))
+        halves[batch_size_hw(config, n)].add(first < 500)
+    assert all(found == {True, False} for found in halves.values())
 
 
 def test_unknown_depth_of_a_frame_is_no_sky(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,6 +62,13 @@ def test_a_step_has_the_rate_of_its_group_and_time_and_gradients_of_the_norm(fra
         assert float(torch.stack(norms).norm()) == pytest.approx(1e-3, rel=1e-2)
 
 
+def test_the_rate_rises_from_the_share_that_the_config_names(frames: Path, tmp_path: Path) -> None:
+    config = short_config(frames, steps=10, warmup=0.5, warmup_from=0.5, learning_rate=1e-3)
+    trainer = start_run(config, tmp_path)
+    trainer._advance(next(iter(Feed(config))))
+    assert max(group["lr"] for group in trainer.optimizer.param_groups) == pytest.approx(0.5e-3)
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_one_broken_batch_changes_no_weights(
     broken: float, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -83,6 +91,57 @@ def test_one_broken_batch_changes_no_weights(
     assert trainer.average.count == 1
     assert all(bool(torch.isfinite(value).all()) for value in trainer.part.state_dict().values())
     assert any(not torch.equal(a, b) for a, b in zip(trainer.part.parameters(), before, strict=True))
+
+
+def test_one_broken_answer_leaves_no_trace_in_the_norms(frames: Path, tmp_path: Path) -> None:
+    trainer = start_run(short_config(frames, steps=2, frozen=()), tmp_path)
+    advance, broken = trainer._advance, [True, False]
+
+    def spoilt(module: object, inputs: object, output: torch.Tensor) -> torch.Tensor:
+        return output * math.inf if broken.pop(0) else output
+
+    first = next(module for module in trainer.part.modules() if isinstance(module, torch.nn.Conv2d))
+    handle = first.register_forward_hook(spoilt)
+    before = {name: value.clone() for name, value in trainer.part.named_buffers()}
+    batch = next(iter(Feed(trainer.config)))
+    advance(batch)
+    assert before
+    assert all(torch.equal(value, before[name]) for name, value in trainer.part.named_buffers())
+    trainer._mark()
+    advance(batch)
+    handle.remove()
+    assert (broken, trainer.average.count) == ([], 1)
+    assert all(bool(torch.isfinite(value).all()) for value in trainer.average.state.values())
+    assert any(not torch.equal(value, before[name]) for name, value in trainer.part.named_buffers())
+
+
+def test_a_run_that_begins_anew_leaves_no_rows_of_the_one_before(frames: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        trainer = start_run(short_config(frames, steps=2), tmp_path)
+        trainer.run()
+        trainer.checkpoint.unlink()
+    steps = [json.loads(line)["step"] for line in trainer.journal.path.read_text().splitlines()]
+    assert steps == [2]
+
+
+@pytest.mark.parametrize(("accumulate", "ends"), [(1, 5), (2, 6), (4, 8)])
+def test_a_clocked_run_ends_on_a_whole_step(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accumulate: int, ends: int
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("prv2_ros.training.loop.time", SimpleNamespace(monotonic=lambda: now[0]))
+    config = short_config(frames, steps=0, seconds=20.0, accumulate=accumulate, checkpoint_every=4)
+    trainer = start_run(config, tmp_path)
+    advance = trainer._advance
+
+    def timed(batch: Batch) -> Figures:
+        now[0] += 4.0  # seconds of a batch
+        return advance(batch)
+
+    monkeypatch.setattr(trainer, "_advance", timed)
+    trainer.run()
+    assert trainer.step == torch.load(trainer.checkpoint, weights_only=True)["step"] == ends
+    assert trainer.average.count == ends // accumulate
 
 
 def test_a_clocked_run_ends_with_its_time_and_goes_on_where_it_was(

@@ -177,9 +177,15 @@ def test_labels_follow_their_pictures_when_a_data_set_grows(tmp_path: Path) -> N
     add("a", 2)
     after = write_pseudo_labels(teacher, source, tmp_path)
     assert shown == ["a"], "the others are labelled already"
-    assert [after[0, "00000001"], after[0, "00000002"]] == list(before.values())
+    assert {key: after[key] for key in before} == before
     means = [float(read_pseudo_label(path).mean()) for path in after.values()]
     assert means == pytest.approx([1, 2, 4], rel=1e-3)
+    shown.clear()
+    config = TrainConfig(stage="real", data=source, batch=24, sizes=((64, 64),), patch=(64, 64), workers=0)
+    batch = next(iter(Feed(config, 0, Prepared(labels=before))))  # "a" came while the labels were made
+    depth, label = (batch[name].flatten(1).mean(1) for name in ("patch_log_depth", "patch_label"))
+    assert set(depth.exp().round().tolist()) == {4.0, 8.0}
+    torch.testing.assert_close(depth - label, torch.full_like(depth, np.log(2)), rtol=0, atol=1e-3)
 
 
 def test_pictures_that_come_while_training_runs_are_not_drawn(

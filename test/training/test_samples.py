@@ -112,6 +112,14 @@ def test_windows_of_a_stretched_long_lens_end_where_inference_does() -> None:
     assert windows[0] == windows[1]
 
 
+@pytest.mark.parametrize("size", [(64, 64), (64, 160)])
+def test_windows_lie_about_the_optical_axis(size: tuple[int, int]) -> None:
+    camera = CameraModel.from_fov(240, 160, 60)
+    windows = [draw_window(camera, size, np.random.default_rng(seed)) for seed in range(200)]
+    assert np.mean([window.x + window.width / 2 for window in windows]) == pytest.approx(120, abs=4)
+    assert np.mean([window.y + window.height / 2 for window in windows]) == pytest.approx(80, abs=4)
+
+
 @pytest.mark.parametrize("f_px", [200.0, 311.7, 1 / 3])
 def test_the_focal_length_of_equal_axes_and_scales_is_scaled(f_px: float) -> None:
     camera = CameraModel(width=240, height=160, fx=f_px, fy=f_px, cx=119.5, cy=79.5)
@@ -163,7 +171,7 @@ def test_maps_and_truth_lie_under_the_pixels_of_a_tile(size: tuple[int, int]) ->
 def test_colours_end_at_black_and_white(change: ColourChange) -> None:
     image = np.zeros((32, 48, 3), np.uint8)
     image[..., 0] = 255
-    with patch.object(samples, "draw_colour_change", lambda rng: ColourChange(noise=30.0)):
+    with patch.object(samples, "draw_colour_change", lambda rng: change):
         found = recolour(image, np.random.default_rng(0))
     assert found[..., 0].min() > 100
     assert found[..., 1:].max() < 155

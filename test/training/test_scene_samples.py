@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,23 @@ def test_patches_lie_where_their_boxes_say(scene: TileScene, patches: str, size:
         np.testing.assert_allclose(found[inner], sample.patch_log_depth[inner], atol=0.02)
 
 
+@pytest.mark.parametrize("size", [(128, 128), (64, 192)])
+def test_pictures_lie_about_the_optical_axis(size: tuple[int, int]) -> None:
+    scene = _whole_scene()
+    means = [scene_sample(scene, size, (64, 64), np.random.default_rng(seed)).log_depth.mean() for seed in range(40)]
+    assert np.mean(means) == pytest.approx(_ramp(900, 600).mean(), abs=0.08)
+
+
+def test_samples_are_of_any_of_a_scenes_tiles() -> None:
+    scene = _tile_scene()
+    seen: list[list[NDArray[np.float32]]] = [[], []]
+    for seed in range(8):
+        seen[0].append(scene_sample(scene, (128, 192), (96, 128), np.random.default_rng(seed)).patch_log_depth)
+        seen[1].append(native_sample(scene, (224, 224), np.random.default_rng(seed))[1])
+    for found in seen:
+        assert np.ptp([log_depth.mean() for log_depth in found]) > 0.7, "more than there is within a tile"
+
+
 @pytest.mark.parametrize("patches", ["pair", "group"])
 def test_corners_say_which_pixels_patches_share(patches: str) -> None:
     for seed in range(8):
@@ -102,6 +121,15 @@ def test_label_and_colours_follow_the_pixels() -> None:
     without = scene_sample(scene, (128, 192), (96, 128), np.random.default_rng(4))
     assert np.isnan(without.patch_label).all()
     np.testing.assert_array_equal(without.patches, sample.patches)
+
+
+def test_a_patch_of_the_whole_picture_is_the_picture() -> None:
+    frame = _frame("c", _ramp(192, 128), CameraModel.from_fov(192, 128, 70))
+    image = np.random.default_rng(0).integers(0, 256, (128, 192, 3), dtype=np.uint8)
+    scene = whole_scene(dataclasses.replace(frame, image=image))
+    for seed in range(8):
+        sample = scene_sample(scene, (128, 192), (128, 192), np.random.default_rng(seed))
+        np.testing.assert_array_equal(sample.patches[0], sample.image)
 
 
 def test_native_windows_have_the_canonical_cameras_depth() -> None:

@@ -103,13 +103,14 @@ def test_pair_of_patches_reports_its_disagreement(tile_scenes: Path, tmp_path: P
     assert rows[0]["consistency"] >= rows[0]["disagreement"] ** 2, "a mean of squares"
 
 
-def test_likelihood_beside_depth_trains_the_scale_and_leaves_the_depth(tile_scenes: Path) -> None:
+@pytest.mark.parametrize("stage", ["coarse", "end_to_end"])
+def test_likelihood_beside_depth_trains_the_scale_and_leaves_the_depth(stage: str, tile_scenes: Path) -> None:
     gradients = {}
     for weight in (0.0, 1.0):
-        config = _config("end_to_end", tile_scenes, likelihood=weight)
+        config = _config(stage, tile_scenes, likelihood=weight)
         model = small_model()
         set_training_mode(model, config)
-        loss, _ = STEPS["end_to_end"](model, next(iter(Feed(config))), config)
+        loss, _ = STEPS[stage](model, next(iter(Feed(config))), config)
         loss.backward()
         gradients[weight] = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     extra = set(gradients[1.0]) - set(gradients[0.0])
