@@ -31,10 +31,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from prv2_ros.geometry.camera import CameraModel
+from prv2_ros.memory import keep_freed_memory
 from prv2_ros.messages.camera_info import fill_camera_info
 from prv2_ros.messages.view import View
 from prv2_ros.ros.conversions import check_image, image_to_rgb
-from prv2_ros.ros.memory import keep_freed_memory
 from prv2_ros.ros.outputs import CloudWriter, DepthWriter
 from prv2_ros.ros.parameters import Settings, resolve
 from prv2_ros.ros.qos import publish_asynchronously, reliable_output

@@ -26,8 +26,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
+from prv2_ros.memory import keep_freed_memory
 from prv2_ros.ros.diagnostics import device_memory_mib
-from prv2_ros.ros.memory import keep_freed_memory
 from prv2_ros.ros.node import DepthNode
 from prv2_ros.ros.qos import publish_asynchronously, reliable_output, sensor_input
 from prv2_ros.types import DepthResult

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "prv2_ros"
 
-BASE = {"config_fields", "errors", "files", "jpeg", "png", "types"}
+BASE = {"config_fields", "errors", "files", "jpeg", "memory", "png", "types"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},
@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "config_fields": {"errors"},
     "jpeg": {"errors"},
     "png": {"errors"},
+    "memory": set(),
     "geometry": BASE,
     "messages": BASE | {"geometry"},
     "data": BASE | {"geometry"},

@@ -102,7 +102,13 @@ class ImageMaps:
 
     def near(self, far_m: float) -> Tensor | None:
         """Share of each pixel (H, W) that `share_within` gives for the coarse depth; None where all is near."""
-        return None if math.isinf(far_m) else share_within(self.log_coarse_HW, far_m)
+        if math.isinf(far_m):
+            return None
+        # A bilinear map exceeds none of its cells. To look at them would have the CPU wait for a GPU.
+        on_cpu = self._log_coarse_11hw.device.type == "cpu"
+        if on_cpu and float(self._log_coarse_11hw.max()) <= math.log(far_m / 2):
+            return None
+        return share_within(self.log_coarse_HW, far_m)
 
     def leave_out_wide_changes(self, sigma_cells: float, near_HW: Tensor | None = None) -> None:
         """Take back the smooth part of what the tiles changed, once all are blended; where none was, nothing happens.
@@ -115,9 +121,12 @@ class ImageMaps:
         if not sigma_cells:
             return
         wide_HW = wide_part(self.log_depth_HW - self.log_coarse_HW, self._cells_hw, sigma_cells)
-        if near_HW is not None:
-            wide_HW.mul_(near_HW)
-        self.log_depth_HW -= wide_HW if self._refined_HW is None else wide_HW.mul_(self._refined_HW)
+        if self._refined_HW is not None:
+            wide_HW.mul_(self._refined_HW)
+        if near_HW is None:
+            self.log_depth_HW.sub_(wide_HW)
+        else:
+            self.log_depth_HW.addcmul_(wide_HW, near_HW, value=-1)
 
     def leave_out_farther(self, share: float, near_HW: Tensor | None = None) -> None:
         """Bring nearer what was refined to farther than the coarse depth reaches around a pixel.
@@ -130,10 +139,10 @@ class ImageMaps:
         if math.isinf(share):
             return
         size_hw = (self.log_depth_HW.shape[-2], self.log_depth_HW.shape[-1])
-        most_HW = farthest_around(self._log_coarse_11hw, size_hw)
+        reach, beyond = math.log1p(share), math.log1p(2 * share)
+        # What all pixels share is added to the cells, of which there are few.
         if near_HW is None:
-            most_HW.add_(math.log1p(share))
+            most_HW = farthest_around(self._log_coarse_11hw + reach, size_hw)
         else:
-            beyond = math.log1p(2 * share)
-            most_HW.add_(near_HW, alpha=math.log1p(share) - beyond).add_(beyond)
+            most_HW = farthest_around(self._log_coarse_11hw + beyond, size_hw).add_(near_HW, alpha=reach - beyond)
         torch.minimum(self.log_depth_HW, most_HW, out=self.log_depth_HW)

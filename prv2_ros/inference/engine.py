@@ -173,7 +173,7 @@ class DepthEngine:
         batches: Iterable[Sequence[Tile]] = [list(grid)]
         if limit_ms:
             ranked = rank_tiles(grid, size_hw, gain_map(whole, looks[0].image_B3hw), regions)
-            batches = self._in_time(ranked, work, clock, limit_ms - self._costs.predict(after))
+            batches = self._in_time(ranked, work, clock, limit_ms - self._costs.predict((*after, True)))
         refined = self._refine(image_13HW, whole, maps, grid, batches)
         refine_ms = clock.lap("refine")
         if not limit_ms:
@@ -189,7 +189,8 @@ class DepthEngine:
             confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
             refined_share=refined / len(grid),
         )
-        self._costs.observe(after, clock.lap("postprocess"))
+        # Apart from frames of which no tile was refined: they have less to do, and would promise time for one.
+        self._costs.observe((*after, refined > 0), clock.lap("postprocess"))
         # After the last lap: what is measured of a frame should not depend on whether its tiles are looked at.
         tiles = tuple(TileDepth(y=t.y, x=t.x, depth_m=self._metres(log_hw)) for t, log_hw in maps.tiles)
         return dataclasses.replace(result, tiles=tiles, timings_ms=clock.timings_ms())
@@ -268,7 +269,7 @@ class DepthEngine:
     def _metres(self, log_depth_HW: Tensor) -> NDArray[np.float32]:
         depth_m_HW = torch.exp(log_depth_HW)
         limit_m = min(self.config.max_depth_m, torch.finfo(torch.float32).max)
-        depth_m_HW.masked_fill_(~(depth_m_HW <= limit_m), torch.nan)  # a NaN fails the comparison, too
+        depth_m_HW.masked_fill_(depth_m_HW > limit_m, torch.nan)
         return depth_m_HW.cpu().numpy()
 
 

@@ -22,9 +22,14 @@ def farthest_around(log_depth_11hw: Tensor, size_hw: tuple[int, int]) -> Tensor:
 
     """
     # A bilinear map is largest at a cell's middle, the middle of a side or a corner, which are means of cells.
+    # Sums and maxima of shifted maps: as pooling with windows of two they would take a CPU many times as long.
     padded = F.pad(log_depth_11hw, (1, 1, 1, 1), mode="replicate")
-    across = F.max_pool2d(F.avg_pool2d(padded, (1, 2), 1), (1, 2), 1)
-    down = F.max_pool2d(F.avg_pool2d(padded, (2, 1), 1), (2, 1), 1)
-    corners = F.max_pool2d(F.avg_pool2d(padded, 2, 1), 2, 1)
-    most = log_depth_11hw.maximum(across[..., 1:-1, :]).maximum(down[..., 1:-1]).maximum(corners)
+    across = (padded[..., 1:-1, :-1] + padded[..., 1:-1, 1:]) / 2
+    down = (padded[..., :-1, :] + padded[..., 1:, :]) / 2
+    corners = (down[..., :-1] + down[..., 1:]) / 2
+    beside = down[..., 1:-1]
+    corners = corners[..., :-1, :].maximum(corners[..., 1:, :])
+    most = log_depth_11hw.maximum(across[..., :-1]).maximum(across[..., 1:])
+    most = most.maximum(beside[..., :-1, :]).maximum(beside[..., 1:, :])
+    most = most.maximum(corners[..., :-1]).maximum(corners[..., 1:])
     return upsample_to(most, size_hw)[0, 0]

@@ -96,9 +96,9 @@ def tile_images(image_13HW: Tensor, tiles: Sequence[Tile], size_hw: tuple[int, i
     )
     for sample_3hw, tile in zip(batch_N3hw, tiles, strict=True):
         bottom, right = min(tile.y + size_hw[0], height), min(tile.x + size_hw[1], width)
-        cut = image_13HW[:, :, tile.y : bottom, tile.x : right].float()
+        cut = image_13HW[:, :, tile.y : bottom, tile.x : right]
         below, beside = size_hw[0] - (bottom - tile.y), size_hw[1] - (right - tile.x)
         if below or beside:
-            cut = F.pad(cut, (0, beside, 0, below), mode="replicate")
-        torch.mul(cut[0], 1 / 255, out=sample_3hw)
+            cut = F.pad(cut.float(), (0, beside, 0, below), mode="replicate")
+        sample_3hw.copy_(cut[0]).mul_(1 / 255)
     return batch_N3hw

@@ -32,6 +32,9 @@ def wide_part(change_HW: Tensor, cells_hw: tuple[int, int], sigma_cells: float) 
     size = (change_HW.shape[-2], change_HW.shape[-1])
     # One pixel that is not a number would spoil all cells that the Gaussian reaches from it.
     bounded_HW = change_HW.clamp(-LARGEST, LARGEST).nan_to_num_(0.0)
+    if size[0] % cells_hw[0] == 0:
+        # Rows first: whole rows are read one after another, and the pooling has that much less to do.
+        bounded_HW = bounded_HW.view(cells_hw[0], -1, size[1]).mean(1)
     cells = F.adaptive_avg_pool2d(bounded_HW[None, None], cells_hw)
     cells = _blurred(_blurred(cells, sigma_cells).mT, sigma_cells).mT
     return F.interpolate(cells, size, mode="bilinear", align_corners=False)[0, 0]

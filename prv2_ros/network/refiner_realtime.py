@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from prv2_ros.errors import ConfigError
 from prv2_ros.network.coarse_lite import FEATURE_CHANNELS, LOG_SCALE_RANGE
 from prv2_ros.network.encoder import ImageEncoder, encoder_strides
-from prv2_ros.network.layers import ConvBlock, convex_upsample, full_precision, pointwise, resize_like
+from prv2_ros.network.layers import ConvBlock, convex_upsample_by, full_precision, pointwise, resize_like
 
 DEPTH_STRIDE = 4
 """The coarse depth of a tile, and all that is predicted for it before the last step, has its size divided by this."""
@@ -154,10 +154,10 @@ class RefinerRealtime(nn.Module):
         x = self.head(torch.cat([x, known], 1))
         # How sure an answer is must not change the answer, hence the head apart.
         with full_precision(x):  # bfloat16 would round the depth to 1%
-            offset, weights = pointwise(self.offset, x.float()), pointwise(self.upsample, x.float())
+            offset = pointwise(self.offset, x.float())
             share = torch.softmax(_CHOICE_GAIN * offset[:, 1:], 1)
             moved = (share * _neighbours(log_coarse_B1hw.float())).sum(1, keepdim=True)
-            log_depth = convex_upsample(moved + offset[:, :1], _CHOICE_GAIN * weights, DEPTH_STRIDE)
+            log_depth = convex_upsample_by(self.upsample, x.float(), moved + offset[:, :1], DEPTH_STRIDE, _CHOICE_GAIN)
             log_scale = log_scale_B1hw.float() + self.scale_head(x.float().detach())
         log_scale = log_scale.clamp(*LOG_SCALE_RANGE)
         return RefinedTile(log_depth_B1HW=log_depth, log_scale_B1hw=log_scale, features_BChw=x)

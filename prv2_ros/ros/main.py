@@ -17,9 +17,9 @@ from rclpy.utilities import remove_ros_args
 from rclpy.validate_namespace import validate_namespace
 
 from prv2_ros.errors import ConfigError, Prv2Error
+from prv2_ros.memory import keep_freed_memory
 from prv2_ros.ros import qos
 from prv2_ros.ros.engines import SharedEngines
-from prv2_ros.ros.memory import keep_freed_memory
 from prv2_ros.ros.node import DepthNode
 from prv2_ros.ros.reporter import RosLogs
 from prv2_ros.ros.worker import InferenceThread

@@ -11,13 +11,13 @@ from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
 from prv2_ros.errors import ConfigError, Prv2Error
+from prv2_ros.memory import release_memory
 from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, foreign_qos_overrides
 from prv2_ros.ros.diagnostics import PERIOD_S, Condition, DiagnosticsBuilder
 from prv2_ros.ros.engines import EngineFactory, load_engine, why_slow
 from prv2_ros.ros.inputs import Inputs
 from prv2_ros.ros.intake import Intake
-from prv2_ros.ros.memory import release_memory
 from prv2_ros.ros.parameters import resolve
 from prv2_ros.ros.pipeline import Engine, Frame, FramePipeline
 from prv2_ros.ros.publishing import KINDS, Publishers

@@ -166,6 +166,14 @@ def test_the_coarse_network_of_another_model_is_taken_beside_init(frames: Path, 
     assert not torch.equal(made.get_parameter(kept), load_model(str(first)).get_parameter(kept))
 
 
+def test_pseudo_labels_are_made_by_the_teacher_beside_init(frames: Path, tmp_path: Path) -> None:
+    start, teacher = (save_model(small_model(seed), tmp_path, name) for seed, name in ((0, "start"), (1, "teacher")))
+    run, more = tmp_path / "run", "patch: [64, 64]\nwindow_px: 16\n"
+    assert main(_train(frames, run, "--init", str(start), "--teacher", str(teacher), stage="real", more=more)) == 0
+    (labels,) = run.glob("pseudo_labels_*")
+    assert labels.name.startswith("pseudo_labels_teacher_")
+
+
 def test_random_kernels_are_not_held_fixed_and_a_line_says_so(
     tiles: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from engine_pictures import picture
 
+from prv2_ros.inference.blending import ImageMaps
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
@@ -161,6 +162,18 @@ def test_no_tile_is_tried_where_the_rest_takes_all_the_time(engine_of):
     engine.infer(IMAGE)
     assert refined(engine, COARSE_MS + WRITING_MS - 1, 10) == [0] * 10
     assert refined(engine, COARSE_MS + WRITING_MS + 20, 1) == [0], "what a tile costs is still known"
+
+
+def test_what_refined_frames_alone_need_is_not_forgotten(engine_of, time, monkeypatch):
+    def leave_out(maps, *args):
+        time.now_ms += 100
+
+    monkeypatch.setattr(ImageMaps, "leave_out_farther", leave_out)
+    engine = engine_of(lambda _: 30.0)
+    for _ in range(2):
+        engine.infer(IMAGE)
+    found = refined(engine, COARSE_MS + WRITING_MS + 30 + 60, 120)
+    assert sum(found[40:]) <= 3, "one tile and what follows it take 40 ms too long; tried now and then all the same"
 
 
 def test_without_a_limit_the_clock_is_looked_at_once_a_stage(engine_of, monkeypatch):

@@ -81,6 +81,20 @@ def test_another_scale_is_refused_and_told(model: Path, factor: float) -> None:
         self_test.check(engine, str(model))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("rows", [slice(0, 64), slice(160, 192)])
+def test_a_part_that_is_lost_is_told(model: Path, rows: slice) -> None:
+    class Torn(Scaled):
+        def infer(self, *args: object, **options: object) -> DepthResult:
+            depth = super().infer(*args, **options).depth_m
+            depth[rows] = np.nan
+            return DepthResult(depth_m=depth)
+
+    engine = Torn(DepthEngine.load(str(model), "cpu", "float32"), 1.0)
+    message = r"tiny\.yaml on cpu in float16 gives another depth in a part of the picture than is stored"
+    with pytest.raises(DeviceError, match=message):
+        self_test.check(engine, str(model))  # type: ignore[arg-type]
+
+
 def test_a_small_difference_is_let_pass(model: Path) -> None:
     engine = Scaled(DepthEngine.load(str(model), "cpu", "float32"), 1.03)
     assert self_test.check(engine, str(model)) == pytest.approx(math.log(1.03), abs=1e-3)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import pytest
 _PROGRAM = """
 import resource
 import numpy as np
-from prv2_ros.ros.memory import keep_freed_memory
+from prv2_ros.memory import keep_freed_memory
 print(keep_freed_memory())
 for k in range(12):
     if k == 2:
