@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -56,7 +58,7 @@ PARAMETER_TYPES = {
     "autostart": bool,
     "use_sim_time": bool,
 }
-"""Arguments that override the parameter of the same name where they are given."""
+"""Arguments that stand above the parameter of the same name in any file, where they are given."""
 
 
 def camera_names(context: LaunchContext) -> list[str]:
@@ -80,13 +82,33 @@ def camera_namespace(context: LaunchContext, camera: str) -> str:
     return ("/" if namespace.startswith("/") else "") + "/".join(part for part in parts if part)
 
 
-def given_parameters(context: LaunchContext) -> dict[str, ParameterValue]:
+def given_parameters(context: LaunchContext) -> dict[str, bool | float | str]:
     """Parameters that were set as launch arguments, in their types."""
     return {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind).evaluate(context)
         for name, kind in PARAMETER_TYPES.items()
         if context.launch_configurations[name]
     }
+
+
+def as_words(given: dict[str, bool | float | str]) -> list[str]:
+    """Parameters as the executable takes them: among the `parameters` of launch_ros a file would win here and there."""
+    texts = (f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items())
+    return [word for text in texts for word in ("--set", text)]
+
+
+def warn_of_other_names(path: Path, cameras: list[str]) -> None:
+    """Tell of a file with no section that could be the node's: ROS leaves such a section out without a word."""
+    try:
+        sections = [str(key) for key in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    except (TypeError, UnicodeDecodeError, yaml.YAMLError):
+        return  # the node says what is wrong with it
+    alone = not any(cameras)  # in the root namespace, perhaps
+    if not any("*" in key or "/" in key.strip("/") or (alone and key.strip("/") == "depth_node") for key in sections):
+        get_logger("depth.launch").warning(
+            f"{path} has sections for {', '.join(sections) or 'nothing'}: none is for this node; name it /**: or by "
+            f"its full name, as /{cameras[0] or 'robot'}/depth_node:"
+        )
 
 
 def remappings(context: LaunchContext) -> list[tuple[str, str]]:
@@ -109,6 +131,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     path = context.launch_configurations["params_file"]
     if not Path(path).is_file():  # launch_ros says so in the log, and starts the node with its defaults
         raise ValueError(f"params_file:={path}: no such file")
+    warn_of_other_names(Path(path), cameras)
     # The executable puts the cameras that it is given below its own namespace. Several nodes have no one name, which
     # launch_ros would give the parameters to.
     below, named, name = ("", cameras, None) if len(cameras) > 1 else (cameras[0], [], "depth_node")
@@ -121,9 +144,9 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         name=name,
         namespace=camera_namespace(context, below),
         output="screen",
-        parameters=[LaunchConfiguration("params_file"), *([given] if given else [])],
+        parameters=[LaunchConfiguration("params_file")],
         remappings=topics,
-        arguments=[*named, "--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        arguments=[*named, *as_words(given), "--ros-args", "--log-level", LaunchConfiguration("log_level")],
     )
     rviz = Node(
         package="rviz2",

@@ -44,7 +44,8 @@ pick_python() {
             return
         fi
     done
-    die "found no Python 3.10 to 3.12; install one or set PRV2_PYTHON"
+    die "found no Python 3.10 to 3.12; install one (with uv: uv python install 3.12) or set PRV2_PYTHON to one \
+(PRV2_PYTHON=\$(uv python find 3.12))"
 }
 
 # Names everything that decides what .venv must hold, so that a change of any of it is seen.

@@ -6,7 +6,9 @@ import argparse
 import importlib.metadata
 import importlib.util
 import logging
+import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -14,12 +16,15 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import prv2_ros
-from prv2_ros.errors import Prv2Error
+from prv2_ros.errors import Prv2Error, missing_module
 
 _SUPPORTED_PYTHONS = ((3, 10), (3, 12))
 _ROS_MODULES = (
     "rclpy", "sensor_msgs.msg", "diagnostic_msgs.msg", "std_msgs.msg", "rcl_interfaces.msg", "rosgraph_msgs.msg",
 )  # fmt: skip
+_LEAST = {"torch": "2.3", "numpy": "1.26", "timm": "1.0.22"}
+"""Oldest versions that are supported, as in setup.py: colcon and `pip --no-deps` hold nobody to them."""
+
 _OPTIONAL = {
     "tqdm": ("tqdm", "predict, synth, train, score and evaluate"),
     "rosbags": ("rosbags", "evaluate, replay and synth --bag"),
@@ -56,13 +61,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings as they come; return 1 where one is a failure."""
-    failed = False
+    told: set[Finding] = set()  # what several checks run into is said once
     # Why `auto` takes which device is a finding of its own here, and not three lines of the log.
     logging.getLogger("prv2_ros.inference.device").setLevel(logging.ERROR)
     for check in _checks(arguments.device, arguments.model):
         for finding in _guarded(check):
-            print(f"{finding.mark:>4}  {finding.text}", flush=True)
-            failed |= finding.mark == "FAIL"
+            if finding not in told:
+                print(f"{finding.mark:>4}  {finding.text}", flush=True)
+            told.add(finding)
+    failed = any(finding.mark == "FAIL" for finding in told)
     print("something needed is broken: see the lines marked FAIL" if failed else "all that is needed works")
     return 1 if failed else 0
 
@@ -91,7 +98,7 @@ def _guarded(check: Check) -> Iterator[Finding]:
     except Prv2Error as error:
         yield Finding("FAIL", str(error))
     except Exception as error:
-        yield Finding("FAIL", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        yield Finding("FAIL", missing_module(error) or f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def check_python() -> Iterator[Finding]:
@@ -109,9 +116,19 @@ def check_libraries() -> Iterator[Finding]:
     import numpy as np
     import torch
 
+    for name, least in _LEAST.items():
+        if _numbers(_version(name)) < _numbers(least):
+            text = f"{name} {_version(name)} is older than {least}, which this was made and tested for: update it"
+            yield Finding("warn", text)
     capability = torch.backends.cpu.get_cpu_capability()
     yield Finding("ok", f"numpy {np.__version__}, OpenCV {cv2.__version__}")
     yield Finding("ok", f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads, {capability}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The numbers at the beginning of a version; a version that is not known is as new as can be."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else (sys.maxsize,)
 
 
 def check_torchvision() -> Iterator[Finding]:
@@ -226,6 +243,15 @@ def check_ros() -> Iterator[Finding]:
         return
     lines = result.stderr.strip().splitlines()
     reason = lines[-1] if lines else f"exit code {result.returncode}"
+    sourced = os.environ.get("ROS_DISTRO")
+    if sourced:
+        yield Finding(
+            "FAIL",
+            f"ROS 2 {sourced} is sourced, but {sys.executable} (Python {platform.python_version()}) cannot import its "
+            f"rclpy ({reason}): use the Python that it was built for (/usr/bin/python3), without conda or pyenv, or a "
+            "virtual environment of that one with --system-site-packages",
+        )
+        return
     yield Finding(
         "warn", f"ROS 2 is not here ({reason}): the node needs it, these tools do not; source a ROS 2 setup file"
     )

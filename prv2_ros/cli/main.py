@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from prv2_ros import __version__
 from prv2_ros.cli.ending import ending_on_sigterm
-from prv2_ros.errors import Prv2Error
+from prv2_ros.errors import Prv2Error, missing_module
 from prv2_ros.memory import keep_freed_memory
 
 COMMANDS = ("predict", "evaluate", "score", "replay", "bench", "doctor", "train", "synth")
@@ -83,6 +83,8 @@ def _one_line(error: Exception) -> str:
     text = " ".join(text.split())
     if isinstance(error, (Prv2Error, OSError)):
         return text
+    if missing := missing_module(error):
+        return missing
     told = f"{name}: {text}" if text else name
     return f"unforeseen {told} (repeat with --debug for the traceback)"
 

@@ -108,7 +108,7 @@ def _config(args: argparse.Namespace, saved: Saved | None) -> TrainConfig:
     if args.export_only and saved is not None and stage is None and args.config is None:
         stage = saved.stage
     return load_config(
-        args.config,
+        _packaged(args.config),
         stage=stage,
         seconds=args.seconds,
         steps=args.steps,
@@ -118,6 +118,16 @@ def _config(args: argparse.Namespace, saved: Saved | None) -> TrainConfig:
         device=args.device,
         tensorboard=args.tensorboard or None,
     )
+
+
+def _packaged(path: Path | None) -> Path | None:
+    """Path of a config; config/... that is not there is the package's own, as where colcon has installed it."""
+    from prv2_ros.network.paths import config_folder
+
+    if path is None or path.exists() or path.parts[:1] != ("config",):
+        return path
+    found = config_folder().joinpath(*path.parts[1:])
+    return found if found.is_file() else path
 
 
 def _start(args: argparse.Namespace, config: TrainConfig, saved: Saved | None) -> Start:

@@ -53,6 +53,9 @@ class Dataset(Protocol):
 
         """
 
+    def key(self, index: int) -> str:
+        """Tell a frame from the others, wherever it stands in the list."""
+
     def state(self, index: int) -> str:
         """Tell by directory entries alone whether a frame's picture and camera are what they were: an equal text."""
 

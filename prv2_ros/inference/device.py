@@ -79,7 +79,10 @@ def why_no_cuda() -> str:
         return f"CUDA does not work: {_cuda_fault(torch.device('cuda'))}"
     if torch.version.cuda is None:
         return f"torch {torch.__version__} is built without CUDA"
-    return f"torch {torch.__version__} sees no CUDA device (is the NVIDIA driver installed?)"
+    return (
+        f"torch {torch.__version__}, built for CUDA {torch.version.cuda}, sees no CUDA device (is the NVIDIA driver "
+        "installed, and new enough for that CUDA? nvidia-smi says; older drivers need a torch built for an older one)"
+    )
 
 
 def _cuda_fault(device: torch.device) -> str | None:

@@ -20,6 +20,7 @@ from prv2_ros.errors import ConfigError, Prv2Error
 from prv2_ros.memory import keep_freed_memory
 from prv2_ros.ros import qos
 from prv2_ros.ros.engines import SharedEngines
+from prv2_ros.ros.given import given_parameters
 from prv2_ros.ros.node import DepthNode
 from prv2_ros.ros.reporter import RosLogs
 from prv2_ros.ros.worker import InferenceThread
@@ -56,7 +57,7 @@ def make_nodes(arguments: Sequence[str]) -> list[DepthNode]:
     """Make the nodes that the command line (without the program's name) asks for.
 
     Raises:
-        ConfigError: a camera's name or a parameter is wrong.
+        ConfigError: a camera's name or a parameter is wrong, or one that was given with --set.
 
     """
     parser = argparse.ArgumentParser(
@@ -65,16 +66,19 @@ def make_nodes(arguments: Sequence[str]) -> list[DepthNode]:
     )
     about = "namespace of a camera, as front or /robot/front; several share this process and its model (default: one)"
     parser.add_argument("camera", nargs="*", help=about)
-    cameras = parser.parse_args(remove_ros_args(["depth_node", *arguments])[1:]).camera
+    above = "a parameter that stands above every file and -p; may be given more than once"
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=above)
+    options = parser.parse_args(remove_ros_args(["depth_node", *arguments])[1:])
+    cameras, given = options.camera, given_parameters(options.set)
     if not cameras:
-        return [DepthNode()]
+        return [DepthNode(parameter_overrides=given)]
     thread, engines = InferenceThread(), SharedEngines()
     nodes: list[DepthNode] = []
     try:
         for namespace in camera_namespaces(cameras, arguments):
             # A node's own rule comes before the process's, which would put all nodes into one namespace.
             rule = ["--ros-args", "-r", f"{_NAMESPACE_RULE}{namespace}"]
-            nodes.append(DepthNode(engines, thread, cli_args=rule))
+            nodes.append(DepthNode(engines, thread, cli_args=rule, parameter_overrides=given))
     except BaseException:
         for node in nodes:
             node.destroy_node()

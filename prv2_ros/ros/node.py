@@ -10,7 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
-from prv2_ros.errors import ConfigError, Prv2Error
+from prv2_ros.errors import ConfigError, Prv2Error, missing_module
 from prv2_ros.memory import release_memory
 from prv2_ros.ros import qos
 from prv2_ros.ros.declare import declare_parameters, foreign_qos_overrides
@@ -166,8 +166,8 @@ class DepthNode(Node):
     def _failed(self, transition: str, error: Exception) -> TransitionCallbackReturn:
         if not self.context.ok():  # told to end while the model was loading: nothing is wrong
             return FAILURE
-        reason = str(error) if isinstance(error, Prv2Error) else f"{type(error).__name__}: {error}"
-        self._failure = f"cannot {transition}: {reason}"
+        told = str(error) if isinstance(error, Prv2Error) else missing_module(error)
+        self._failure = f"cannot {transition}: {told or f'{type(error).__name__}: {error}'}"
         self._reporter.error(self._failure)
         return FAILURE
 

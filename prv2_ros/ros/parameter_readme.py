@@ -21,10 +21,14 @@ LAUNCH_NOTE = """\
 namespace; `camera_name:=/` leaves that part out; `camera_name:=front,left` starts a node for each), `image`,
 `camera_info` (topics to subscribe in place of `image_raw` and `camera_info`), `params_file` (the node in it is `/**:`,
 or by its full name `/camera/depth_node:`), `model`, `device`, `image_transport`, `input_rectified`, `max_latency_ms`,
-`camera_height_m`, `output_frame_id`, `autostart`, `use_sim_time` (these nine override the file where they are given;
-with several cameras what it has under a node's own name stays), `log_level`, `use_rviz` (needs the package `rviz2`;
-shows the first camera) and `rviz_frame` (RViz's fixed frame, where the images' frame_id is not `camera_optical_frame`).
-A `SetRemap` around the launch file renames any topic. QoS of any topic, by its full name:
+`camera_height_m`, `output_frame_id`, `autostart`, `use_sim_time` (these nine stand above the file where they are given,
+and go to every camera), `log_level`, `use_rviz` (needs the package `rviz2`; shows the first camera) and `rviz_frame`
+(RViz's fixed frame, where the images' frame_id is not `camera_optical_frame`). A `SetRemap` around the launch file
+renames any topic. Where it is included more than once, or beside others that have a `model` or `device`, put each
+`IncludeLaunchDescription` into a `GroupAction`: ROS hands the arguments of one on to the next. In a file write
+`max_latency_ms: 300.0`, not `300`, and quote words (`"off"`, `"nan"`): ROS keeps values of two types side by side, and
+may take the wrong one where another file or `-p` says another; `depth_node --set NAME=VALUE` stands above all of them.
+QoS of any topic, by its full name:
 `qos_overrides./camera/image_raw.subscription.reliability: reliable` (`publisher` or `subscription`; `reliability`,
 `durability`, `depth` or `history`).
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -87,11 +88,49 @@ def test_a_published_model_is_checked_too(model, monkeypatch, tmp_path):
 
 
 def test_ros_that_cannot_be_imported_is_a_warning(monkeypatch):
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
     monkeypatch.setattr(doctor, "_ROS_MODULES", ("a_ros_that_is_not_there",))
     (finding,) = doctor.check_ros()
     assert finding.mark == "warn"
     assert "No module named 'a_ros_that_is_not_there'" in finding.text
     assert "source a ROS 2 setup file" in finding.text
+
+
+def test_a_sourced_ros_that_this_python_cannot_import_is_a_failure(monkeypatch):
+    monkeypatch.setenv("ROS_DISTRO", "humble")
+    monkeypatch.setattr(doctor, "_ROS_MODULES", ("rclpy_of_another_python",))
+    (finding,) = doctor.check_ros()
+    assert finding.mark == "FAIL"
+    assert f"ROS 2 humble is sourced, but {sys.executable} (Python 3." in finding.text
+    assert "No module named 'rclpy_of_another_python'" in finding.text
+    assert "without conda or pyenv" in finding.text
+
+
+def test_versions_that_are_too_old_are_warned_of(monkeypatch):
+    versions = {"torch": "2.2.0a0+6a974bec.nv23.11", "numpy": "1.21.5", "timm": "1.0.22"}
+    monkeypatch.setattr(doctor, "_version", lambda *names: versions.get(names[0], "(version unknown)"))
+    old = [finding.text for finding in doctor.check_libraries() if finding.mark == "warn"]
+    assert [text.split(":")[0] for text in old] == [
+        "torch 2.2.0a0+6a974bec.nv23.11 is older than 2.3, which this was made and tested for",
+        "numpy 1.21.5 is older than 1.26, which this was made and tested for",
+    ]
+    versions.clear()
+    assert all(finding.mark == "ok" for finding in doctor.check_libraries())
+
+
+def test_oldest_versions_are_those_of_the_package():
+    wanted = (Path(__file__).resolve().parents[2] / "setup.py").read_text(encoding="utf-8")
+    assert all(f'"{name}>={least}"' in wanted for name, least in doctor._LEAST.items())
+
+
+def test_what_several_checks_lack_is_said_once_with_the_way_out(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(doctor, "check_ros", lambda: iter(()))
+    assert main.main(["doctor"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+    (line,) = [line for line in lines if "torch is not installed" in line]
+    assert line.startswith(f"FAIL  torch is not installed for {sys.executable}: activate the virtual environment that")
+    assert line.endswith(", or python3 -m pip install torch")
 
 
 def test_a_torchvision_for_another_torch_is_a_failure(monkeypatch):

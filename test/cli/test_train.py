@@ -47,6 +47,21 @@ def test_an_unknown_variant_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "variant 'xl': expected one of s, m, l" in capsys.readouterr().err
 
 
+def test_the_packages_own_configs_are_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = ["train", "-o", "run", "--data", "absent"]
+    assert main([*common, "--config", "config/train/tiny.yaml"]) == 1
+    assert "no folder absent" in capsys.readouterr().err, "the config was read"
+    assert main([*common, "--config", "config/train/none.yaml"]) == 1
+    assert "training config config/train/none.yaml: " in capsys.readouterr().err
+    (tmp_path / "config" / "train").mkdir(parents=True)
+    (tmp_path / "config" / "train" / "tiny.yaml").write_text("stage: odd")
+    assert main([*common, "--config", "config/train/tiny.yaml"]) == 1
+    assert "stage 'odd'" in capsys.readouterr().err, "one's own comes first"
+
+
 def test_refiner_of_another_model_is_taken(tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     main(["synth", "-o", str(frames), "--count", "1", "--size", "96x64", "--kind", "room"])

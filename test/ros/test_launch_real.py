@@ -120,6 +120,42 @@ def test_a_parameter_file_that_is_not_there_is_refused() -> None:
 
 
 @needs_launch
+@pytest.mark.parametrize(
+    ("sections", "camera", "told"),
+    [
+        ("/**", "front", False),
+        ("/front/depth_node", "front", False),
+        ("/*/depth_node", "front,left", False),
+        ("depth_node", "/", False),
+        ("depth_node", "front", True),
+        ("other_node", "/", True),
+    ],
+)
+def test_a_file_without_a_section_for_the_node_is_told(
+    tmp_path: Path, sections: str, camera: str, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from launch import logging
+
+    said: list[str] = []
+    monkeypatch.setattr(logging.get_logger("depth.launch"), "warning", said.append)
+    path = tmp_path / "my.yaml"
+    path.write_text(f"{sections}:\n  ros__parameters: {{max_latency_ms: 123.0}}\n")
+    started("", camera_name=camera, params_file=str(path))
+    assert bool(said) == told
+    assert not told or f"{path} has sections for {sections}: none is for this node; name it /**:" in said[0]
+
+
+@needs_launch
+def test_arguments_are_handed_on_above_the_file() -> None:
+    depth, rviz = started("", device="cpu", autostart="False", max_latency_ms="200", use_sim_time="true")
+    expected = ["device=cpu", "max_latency_ms=200.0", "autostart=false", "use_sim_time=true"]
+    assert words(depth)[: 2 * len(expected)] == [word for text in expected for word in ("--set", text)]
+    assert "--set" not in words(rviz)
+    with pytest.raises(ValueError, match="fast"):
+        started("", max_latency_ms="fast")
+
+
+@needs_launch
 def test_topics_and_frame_are_handed_on() -> None:
     depth, rviz = started("", image="/cam/image", camera_info="/cam/info", rviz_frame="cam_optical", use_rviz="true")
     topics = [("image_raw", "/cam/image"), ("camera_info", "/cam/info")]
@@ -177,8 +213,10 @@ def test_real_launch_starts_the_nodes_with_their_arguments(prefix: Path, tmp_pat
     from rcl_interfaces.srv import GetParameters
 
     params = tmp_path / "params.yaml"
+    # A whole number, and a section for one node alone, would stand above what launch_ros hands on as parameters.
     params.write_text(
-        "/**:\n  ros__parameters:\n    device: cuda:7\n    model: from-yaml\n    points:\n      stride: 5\n"
+        "/**:\n  ros__parameters:\n    device: cuda:7\n    model: from-yaml\n    max_latency_ms: 300\n"
+        "    points:\n      stride: 5\n/fleet/robot/front/depth_node:\n  ros__parameters:\n    device: cuda:9\n"
     )
     found = os.environ.get("AMENT_PREFIX_PATH", "")
     environment = os.environ | {
@@ -191,6 +229,7 @@ def test_real_launch_starts_the_nodes_with_their_arguments(prefix: Path, tmp_pat
         f"params_file:={params}",
         "device:=cpu",
         "autostart:=false",
+        "max_latency_ms:=200",
     ]
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(DEPTH_LAUNCH), *arguments, "use_sim_time:=true"],
@@ -206,14 +245,15 @@ def test_real_launch_starts_the_nodes_with_their_arguments(prefix: Path, tmp_pat
         for camera in cameras:
             client = node.create_client(GetParameters, f"/fleet/robot/{camera}/depth_node/get_parameters")
             assert client.wait_for_service(60), "the node did not come up"
-            names = ["device", "model", "points.stride", "autostart", "use_sim_time", "max_depth_m"]
+            names = ["device", "model", "points.stride", "autostart", "use_sim_time", "max_depth_m", "max_latency_ms"]
             future = client.call_async(GetParameters.Request(names=names))
             end = time.monotonic() + 30
             while not future.done() and time.monotonic() < end:
                 executor.spin_once(0.1)
-            device, model, stride, autostart, sim_time, far = future.result().values
+            device, model, stride, autostart, sim_time, far, limit = future.result().values
             assert (device.string_value, model.string_value, stride.integer_value) == ("cpu", "from-yaml", 5)
             assert (autostart.bool_value, sim_time.bool_value, far.double_value) == (False, True, 250.0)
+            assert limit.double_value == 200.0
     finally:
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 0

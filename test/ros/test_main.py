@@ -71,6 +71,42 @@ def test_a_command_line_makes_its_nodes() -> None:
     assert names(["front", "rear", "--ros-args", "-r", "__node:=depth", "--"]) == ["/front/depth", "/rear/depth"]
 
 
+def test_what_is_set_stands_above_files_and_parameters(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        "/**:\n  ros__parameters: {max_latency_ms: 300, far_value: nan, autostart: false, points.stride: 3}\n"
+        "/front/depth_node:\n  ros__parameters: {points.stride: 4}\n"
+    )
+    ros = ["--ros-args", "--params-file", str(file), "-p", "max_latency_ms:=200.0"]
+    given = ["--set", "max_latency_ms=100", "--set", "far_value=max", "--set", "points.stride=6"]
+    for cameras in ([], ["front", "left"]):
+        arguments = [*cameras, *given, *ros]
+        rclpy.init(args=arguments)
+        try:
+            for node in make_nodes(arguments):
+                settings = node._settings
+                assert (settings.max_latency_ms, settings.far_value, settings.points_stride) == (100.0, "max", 6)
+                assert settings.autostart is False
+                node.destroy_node()
+        finally:
+            rclpy.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("max_latency_ms", "expected NAME=VALUE"),
+        ("max_latency=3", "the node has no parameter 'max_latency'"),
+        ("max_latency_ms=fast", "expected a value of type double"),
+        ("points.stride=2.5", "expected a value of type int"),
+        ("use_sim_time=5", "expected a value of type bool"),
+    ],
+)
+def test_what_cannot_be_set_is_told(text: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=f"--set {text}: {fault}"):
+        make_nodes(["--set", text])
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "prv2_ros.ros.main", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -79,7 +115,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_the_cameras_and_a_wrong_one_gets_one_line() -> None:
     told = run("--help")
     assert told.returncode == 0
-    assert "usage: depth_node [-h] [camera ...]" in told.stdout
+    assert "usage: depth_node [-h] [--set NAME=VALUE] [camera ...]" in told.stdout
     wrong = run("front", "front")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert wrong.stderr.splitlines()[-1] == "error: camera /front is named twice"
