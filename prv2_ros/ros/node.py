@@ -65,7 +65,7 @@ class DepthNode(Node):
         self._thread = thread or InferenceThread()
         self._holds = False
         self._worker: NewestFrameWorker[Frame] | None = None
-        self._run: object | None = None
+        self._pipeline: FramePipeline | None = None
         self._state = "unconfigured"
         self._failure = ""
         self._reporter = Reporter(self.get_logger())
@@ -190,17 +190,16 @@ class DepthNode(Node):
         assert self._outputs is not None
         self._intake.reset()
         self.statistics.restart()
-        token = self._run = object()  # not the pipeline, which would hold itself and its buffers
-        pipeline = FramePipeline(
+        self._pipeline = FramePipeline(
             self._engine,
             self._outputs,
             self.statistics,
             self._reporter,
             self.get_clock(),
-            running=lambda: self.context.ok() and self._run is token,
+            running=self.context.ok,
             info_topic=self._inputs.info_topic,
         )
-        self._worker = NewestFrameWorker(pipeline, self._thread)
+        self._worker = NewestFrameWorker(self._pipeline, self._thread)
         self._inputs.start(self._settings.image_transport)
 
     def _on_info(self, message: CameraInfo) -> None:
@@ -269,13 +268,14 @@ class DepthNode(Node):
 
     def _stop(self) -> None:
         self._inputs.stop()
-        worker, self._worker = self._worker, None
-        if worker is None:
+        worker, self._worker, pipeline, self._pipeline = self._worker, None, self._pipeline, None
+        if worker is None or pipeline is None:
             return
         # When the process ends there is less patience: `ros2 launch` kills what takes longer than five seconds.
-        if worker.stop(_PATIENCE_S if self.context.ok() else _PATIENCE_AT_END_S) is not None:
+        patience_s = _PATIENCE_S if self.context.ok() else _PATIENCE_AT_END_S
+        if worker.stop(patience_s) is not None:
             self.statistics.count("dropped")
-        self._run = None  # what is still under way may publish nothing
+        pipeline.stop(patience_s)
         if not worker.ended:  # the first frame of a model that is compiled takes minutes
             self._reporter.warn("stop", "stopped while a frame is still being processed; it will be dropped")
 

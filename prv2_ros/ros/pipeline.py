@@ -96,7 +96,7 @@ class FramePipeline:
             statistics: what became of frames.
             reporter: log lines.
             clock: the node's (rclpy).
-            running: whether results may still go out: ROS is up, and nobody gave up on them.
+            running: whether ROS is up, so that results may still go out.
             info_topic: name of the camera info's topic, for messages.
 
         """
@@ -104,12 +104,20 @@ class FramePipeline:
         self._statistics = statistics
         self._reporter = reporter
         self._clock = clock
-        self._running = running
+        self._ros_runs, self._stopped = running, False
         self._info_topic = info_topic
         self._had_own = False
         self._scale = ScaleMonitor(statistics.height_seen)
         self._views = ViewCache()
         self._out = FramePublisher(publishers, reporter, engine.model_name)
+
+    def stop(self, timeout_s: float) -> None:
+        """Publish nothing more, not even what is still under way; waits for what is being compressed."""
+        self._stopped = True
+        self._out.stop(timeout_s)
+
+    def _running(self) -> bool:
+        return not self._stopped and self._ros_runs()
 
     def __call__(self, frame: Frame) -> None:
         """Process a frame and count what became of it; no error leaves this function."""

@@ -17,6 +17,7 @@ from prv2_ros.ros.outputs import CloudWriter, CompressedDepthWriter, DepthWriter
 from prv2_ros.ros.parameter_table import INPUT_FRAME
 from prv2_ros.ros.parameters import Settings
 from prv2_ros.ros.reporter import Reporter
+from prv2_ros.ros.worker import InferenceThread, NewestFrameWorker
 from prv2_ros.types import DepthResult
 
 KINDS = {
@@ -55,8 +56,21 @@ class Publishers:
         return any(p.get_subscription_count() > 0 for p in outputs)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Compression:
+    """Depth that waits to be compressed."""
+
+    depth_m: NDArray[np.float32]
+    header: Any
+    settings: Settings
+
+
 class FramePublisher:
-    """Writes the results of frames into messages that are used again, and sends them."""
+    """Writes the results of frames into messages that are used again, and sends them.
+
+    Compressed depth is made in a thread of its own, of the newest frame: on a GPU its PNG takes as long as the
+    inference, and would halve the rate of everything else.
+    """
 
     def __init__(self, publishers: Publishers, reporter: Reporter, model_name: str) -> None:
         """Take the publishers, where log lines go, and the name of the model for them."""
@@ -65,6 +79,7 @@ class FramePublisher:
         self._model_name = model_name
         self._depth = DepthWriter()
         self._compressed_depth = CompressedDepthWriter()
+        self._compressing: NewestFrameWorker[_Compression] | None = None
         self._cloud = CloudWriter()
         self._confidence = PixelWriter("32FC1", np.float32)
         self._rgb = PixelWriter("rgb8", np.uint8)
@@ -87,7 +102,8 @@ class FramePublisher:
             result: what the engine says of it.
 
         Returns:
-            Depth (m) of what can be trusted, (H, W): NaN outside the picture and below `min_confidence`.
+            Depth (m) of what can be trusted, (H, W): NaN outside the picture and below `min_confidence`. It is not to
+            be written to, as it may still be compressed.
 
         """
         if settings.output_frame_id != INPUT_FRAME:
@@ -104,9 +120,24 @@ class FramePublisher:
             publishers.points.publish(self._points(depth_m, image, view, header, settings))
         if _has_subscribers(publishers.confidence):
             self._publish_confidence(view, result, header)
-        # Last, as compressing takes longer than all the others together.
-        self._publish_depth(publishers.compressed_depth, self._compressed_depth, depth_m, header, settings)
+        if _has_subscribers(publishers.compressed_depth):
+            if self._compressing is None:
+                self._compressing = NewestFrameWorker(self._compress, InferenceThread(name="compression"))
+            self._compressing.submit(_Compression(depth_m=depth_m, header=header, settings=settings))
         return depth_m
+
+    def stop(self, timeout_s: float) -> None:
+        """Let the compression under way end, and begin no other one."""
+        if self._compressing is not None:
+            self._compressing.stop(timeout_s)
+
+    def _compress(self, item: _Compression) -> None:
+        """Publish compressed depth; no error leaves this function."""
+        publisher = self._publishers.compressed_depth
+        try:
+            self._publish_depth(publisher, self._compressed_depth, item.depth_m, item.header, item.settings)
+        except Exception as error:  # the next frame may work
+            self._reporter.failure("compression", f"depth not compressed: {type(error).__name__}: {error}", error)
 
     def _publish_info(self, header: Any, view: View) -> None:
         self._info.header = header

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,9 @@ class Bench:
         settings = resolve({name.replace("__", "."): value for name, value in parameters.items()})
         arrival = self.statistics.image_arrived()
         self.pipeline(Frame(message=message, info=None, infos=infos, settings=settings, arrival=arrival))
+        compressing = self.pipeline._out._compressing
+        while compressing is not None and compressing.pending():
+            time.sleep(0.001)
         return self.statistics.snapshot()
 
     def sent(self, kind: str) -> Any:
