@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,8 +96,8 @@ def test_a_delay_that_never_ends_is_refused(capsys: pytest.CaptureFixture[str], 
     assert capsys.readouterr().err == told
 
 
-@pytest.mark.parametrize("rate", ["inf", "0.5"])
-def test_the_rate_reaches_the_player_as_it_is(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+def options_of_player(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    """Give the options that the player of a bag `nowhere` starts with."""
     pytest.importorskip("rclpy", reason="needs rclpy and the message packages")
     from prv2_ros.ros.replay import ReplayOptions
 
@@ -107,6 +108,34 @@ def test_the_rate_reaches_the_player_as_it_is(monkeypatch: pytest.MonkeyPatch, r
         given.append(ReplayOptions(**json.loads(command[-1])))
         return start([sys.executable, "-c", ""])
 
-    monkeypatch.setattr(subprocess, "Popen", notes)
-    assert main.main(["replay", "nowhere", "--rate", rate]) == 0
-    assert [options.rate for options in given] == [float(rate)]
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", notes)
+        assert main.main(["replay", "nowhere", *arguments]) == 0
+    (options,) = given
+    return options
+
+
+@pytest.mark.parametrize("rate", ["inf", "0.5"])
+def test_the_rate_reaches_the_player_as_it_is(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    assert options_of_player(monkeypatch, "--rate", rate).rate == float(rate)
+
+
+def test_every_other_option_reaches_the_player_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = options_of_player(monkeypatch)
+    assert (usual.bag, usual.rate, usual.follow, usual.loop, list(usual.topics)) == ("nowhere", 1.0, "", False, [])
+    words = [
+        "--follow",
+        "/depth",
+        "--follow-timeout",
+        "3",
+        "--loop",
+        "--delay",
+        "0.5",
+        "--topic",
+        "/a",
+        "--topic",
+        "/b",
+    ]
+    chosen = options_of_player(monkeypatch, *words)
+    assert (chosen.follow, chosen.follow_timeout_s, chosen.loop, chosen.delay_s) == ("/depth", 3.0, True, 0.5)
+    assert list(chosen.topics) == ["/a", "/b"]

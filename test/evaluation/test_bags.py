@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bag_samples import CAMERA_LIDAR, FIRST_NS, PERIOD_NS, Samples, picture, true_depth
+from bag_samples import CAMERA_LIDAR, FIRST_NS, LATCHED, PERIOD_NS, STORE, STORE1, Samples, picture, true_depth
 from mcap_checksums import add_checksums
+from rosbags.interfaces import QosDurability
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from prv2_ros.errors import InputError
 from prv2_ros.evaluation import bag_index
@@ -178,3 +182,38 @@ def test_a_transform_that_is_none_does_not_take_those_beside_it_along() -> None:
     assert set(index.transforms) == {("base", "lidar")}
     (problem,) = index.problems
     assert problem.startswith("transform from base to unused left out: transform with translation")
+
+
+def test_messages_that_were_kept_for_late_subscribers_are_counted_over_all_publishers(tmp_path: Path) -> None:
+    kind = "sensor_msgs/msg/CameraInfo"
+    with Writer1(tmp_path / "a.bag") as ros1:
+        sample = STORE1.serialize_ros1(Samples(storage="ros1", store=STORE1).info("front", FIRST_NS), kind)
+        for caller, latching in (("/left", 1), ("/right", 1), ("/other", 0)):
+            connection = ros1.add_connection("/info", kind, typestore=STORE1, callerid=caller, latching=latching)
+            ros1.write(connection, FIRST_NS, sample)
+    with Bag(tmp_path / "a.bag") as bag:
+        (topic,) = bag.topics().values()
+    assert (topic.count, topic.latched) == (3, 2), "a latched topic of ROS 1 keeps one for each"
+    profiles = [LATCHED, LATCHED._replace(depth=5), LATCHED._replace(durability=QosDurability.VOLATILE)]
+    with Writer(tmp_path / "b", version=9, storage_plugin=StoragePlugin.MCAP) as ros2:
+        ros2.add_connection("/info", kind, typestore=STORE, offered_qos_profiles=profiles)
+    with Bag(tmp_path / "b") as bag:
+        assert bag.topics()["/info"].latched == 6
+
+
+def test_infos_of_either_byte_order_keep_stamp_window_and_binning(tmp_path: Path) -> None:
+    kind = "sensor_msgs/msg/CameraInfo"
+    with Writer(tmp_path / "a", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/info", kind, typestore=STORE)
+        info = Samples().info("front", FIRST_NS + 5)
+        window = replace(info.roi, x_offset=2, y_offset=3, width=40, height=30)
+        message = replace(info, roi=window, binning_x=2, binning_y=4)
+        for little in (True, False):
+            writer.write(connection, FIRST_NS, STORE.serialize_cdr(message, kind, little_endian=little))
+    with Bag(tmp_path / "a") as bag:
+        first, second = bag.messages()
+        for raw in (first, second):
+            assert bag.stamp_ns(raw) == FIRST_NS + 5
+            found = bag.message(raw)
+            assert (found.binning_x, found.binning_y) == (2, 4)
+            assert vars(found.roi) == {"x_offset": 2, "y_offset": 3, "width": 40, "height": 30}

@@ -26,3 +26,6 @@ def test_sizes_of_images_come_and_go(refining):
     assert (150, 140) not in refining._weights
     np.testing.assert_array_equal(refining.infer(picture(150, 140)).depth_m, first)
     assert list(refining._weights)[-1] == (150, 140)
+    oldest = next(iter(refining._weights))
+    refining.infer(picture(*oldest))
+    assert list(refining._weights)[-1] == oldest, "a size that comes again is the last one that goes"

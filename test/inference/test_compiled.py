@@ -95,6 +95,9 @@ def test_more_shapes_are_compiled_than_dynamo_alone_allows(monkeypatch: pytest.M
         for side in range(2, 22):
             fast(torch.ones(1, 1, side, 3))
     assert len(compilations) == 20
+    with torch._dynamo.config.patch(recompile_limit=100):
+        compiled(doubled, "default", CPU)
+        assert torch._dynamo.config.recompile_limit == 100, "a higher limit is left as it is"
 
 
 def test_answers_of_a_graph_outlive_its_next_replay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,3 +145,17 @@ def test_engine_compiles_both_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     DepthEngine(DepthModel(ModelSpec()), device="cpu", config=EngineConfig(compile="default"))
     assert seen == ["predict_coarse default", "refine default"]
     assert module.COMPILE_MODES[0] == EngineConfig().compile
+
+
+def test_arguments_with_names_reach_the_function_compiled_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scaled(x: Tensor, *, f_px_B: Tensor | None = None) -> Tensor:
+        return x if f_px_B is None else x * f_px_B
+
+    def fail(*_args: Any, **_kwargs: Any) -> Any:
+        raise RuntimeError
+
+    for fast in (scaled, fail):
+        monkeypatch.setattr(torch, "compile", lambda *_args, answer=fast, **_kwargs: answer)
+        function = compiled(scaled, "default", CPU)
+        for _ in range(2):
+            assert function(torch.ones(3), f_px_B=torch.tensor(2.0)).tolist() == [2.0] * 3

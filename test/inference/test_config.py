@@ -26,6 +26,7 @@ from prv2_ros.inference.config import EngineConfig
         ({"metric_from_m": 0.0}, r"metric_from_m = 0.0: must be positive \(inf for nowhere\)"),
         ({"metric_from_m": math.nan}, "metric_from_m = nan"),
         ({"tile_batch": -2}, "tile_batch = -2: must be 0"),
+        ({"regions": ((1, 2, 3, 4), (0, 0, 5, 0))}, r"region \(0, 0, 5, 0\): expected left, top, width and height"),
     ],
 )
 def test_values_out_of_range_are_refused(changes, message):

@@ -268,6 +268,7 @@ def test_bfloat16_stays_close_to_float32():
     exact = DepthEngine(small_model(refines=True), device="cpu").infer(image)
     rough = DepthEngine(small_model(refines=True), device="cpu", precision="bfloat16").infer(image)
     assert rough.depth_m.dtype == np.float32
+    assert (rough.depth_m != exact.depth_m).any()
     assert np.abs(rough.depth_m / exact.depth_m - 1).max() < 0.1
 
 

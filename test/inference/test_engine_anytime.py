@@ -13,6 +13,7 @@ from engine_pictures import picture, small_model
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.wide import wide_part
+from prv2_ros.network.coarse_lite import CoarseOutput
 
 SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf, wide_cells=0, farther=math.inf)
 
@@ -91,3 +92,33 @@ def test_with_time_for_one_tile_it_is_that_of_the_region(region):
     changed = ~np.isclose(part.depth_m, part.coarse_depth_m, rtol=1e-6)
     assert changed[y : y + 4, x : x + 4].any()
     assert not changed[296 - y : 300 - y, 396 - x : 400 - x].any(), "the opposite corner keeps the coarse depth"
+
+
+def test_a_call_without_a_limit_or_regions_has_those_of_the_configuration():
+    image, corner = picture(300, 400), (0, 296, 4, 4)
+    config = dataclasses.replace(SMALL_TILES, max_latency_ms=1e-6, regions=(corner,))
+    engine = DepthEngine(small_model(refines=True), device="cpu", config=config)
+    assert engine.infer(image).refined_share == 0
+    assert engine.infer(image, max_latency_ms=0).refined_share == 1, "0 is no limit, whatever is configured"
+    for options, (x, y, w, h) in (({}, corner), ({"regions": ((396, 0, 4, 4),)}, (396, 0, 4, 4))):
+        part = infer_some(engine, 1, image, **options)
+        assert not np.isclose(part.depth_m, part.coarse_depth_m, rtol=1e-6)[y : y + h, x : x + w].all()
+
+
+@pytest.mark.parametrize("left", [20, 370])
+def test_the_tile_of_an_edge_is_refined_first_though_the_second_look_is_mirrored(monkeypatch, left):
+    def flat(image_B3hw, f_px_B):
+        h, w = image_B3hw.shape[-2:]
+        cells = torch.zeros(1, 1, h // 4, w // 4)
+        return CoarseOutput(
+            log_depth_B1hw=torch.ones(1, 1, h, w), features_BChw=cells.expand(1, 32, -1, -1), log_scale_B1hw=cells
+        )
+
+    engine = DepthEngine(small_model(refines=True), device="cpu", config=SMALL_TILES)
+    monkeypatch.setattr(engine, "_predict_coarse", flat)
+    image = np.full((300, 400, 3), 60, np.uint8)
+    image[130:170, left : left + 10] = 250
+    part = infer_some(engine, 1, image)
+    changed = (~np.isclose(part.depth_m, part.coarse_depth_m, rtol=1e-6)).any(0)
+    assert changed[left : left + 10].all()
+    assert not changed[390 - left : 400 - left].any()

@@ -185,3 +185,19 @@ def test_without_a_limit_the_clock_is_looked_at_once_a_stage(engine_of, monkeypa
     result = engine.infer(IMAGE)
     assert len(looks) == 4
     np.testing.assert_allclose(result.depth_m, np.e**1.1, rtol=0.2)
+
+
+@pytest.mark.parametrize(("image", "coarse"), [(picture(96, 96), True), (IMAGE, False)])
+def test_what_frames_of_another_size_or_without_coarse_depth_need_is_kept_apart(
+    engine_of, time, monkeypatch, image, coarse
+):
+    def leave_out(maps, *args):
+        time.now_ms += len(maps.log_depth_HW) / 3
+
+    monkeypatch.setattr(ImageMaps, "leave_out_farther", leave_out)
+    engine = engine_of(lambda _: 30.0)
+    for _ in range(2):
+        engine.infer(IMAGE)
+    for _ in range(5):
+        engine.infer(image, coarse=coarse)
+    assert refined(engine, COARSE_MS + WRITING_MS + len(IMAGE) / 3 + 5 * 30 + 15, 2) == [5, 5]

@@ -139,3 +139,9 @@ def test_the_engine_trusts_the_refiner_with_what_is_far() -> None:
     ).infer(picture(200, 300))
     np.testing.assert_allclose(far.depth_m, free.depth_m, rtol=1e-5)
     assert (np.abs(np.log(near.depth_m / far.depth_m)) > 0.01).mean() > 0.1
+
+
+def test_all_is_near_up_to_half_of_the_distance_and_far_in_part_beyond() -> None:
+    assert _maps(torch.full((1, 1, 16, 24), math.log(24.9))).near(50.0) is None
+    near_HW = _maps(torch.full((1, 1, 16, 24), math.log(40.0))).near(50.0)
+    torch.testing.assert_close(near_HW, torch.full((64, 96), math.log2(50 / 40)))

@@ -14,9 +14,11 @@ from torch import nn
 from prv2_ros.errors import ConfigError, WeightsError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.inference import load as loading
+from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.inference.load import load_engine
 from prv2_ros.inference.published import PublishedEngine
+from prv2_ros.network import coarse_transformers
 from prv2_ros.network.checkpoint import save_model
 from prv2_ros.network.coarse_lite import CoarseLite
 from prv2_ros.network.coarse_own import CoarseLiteMaps
@@ -149,7 +151,7 @@ def _own_coarse(folder: Path, **coarse: object) -> Path:
 
 def test_our_own_coarse_network_under_the_published_refiner(tmp_path: Path) -> None:
     plain = save_model(DepthModel(ModelSpec(coarse_lens=False)), tmp_path, "plain")  # whose depth is in proportion
-    engine = load_engine(str(_own_coarse(tmp_path, weights=str(plain))), "cpu")
+    engine = load_engine(str(_own_coarse(tmp_path, weights=plain.name)), "cpu")  # beside the description
     image = np.random.default_rng(1).integers(0, 255, (96, 128, 3), np.uint8)
     wide, tele = (engine.infer(image, CameraModel.from_fov(128, 96, fov)) for fov in (80, 40))
     ratio = np.tan(np.radians(40)) / np.tan(np.radians(20))
@@ -178,3 +180,65 @@ def test_a_binary_file_is_no_description(tmp_path: Path) -> None:
     path.write_bytes(bytes(range(128, 256)))
     with pytest.raises(WeightsError, match=r"binary\.yaml: not a model description"):
         load_engine(str(path), "cpu")
+
+
+def test_settings_of_the_engine_reach_a_published_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class DeepAsFocal(FlatCoarse):
+        uses_focal = True
+
+        def forward(self, image: torch.Tensor, f_px_B: torch.Tensor) -> SimpleNamespace:
+            found = super().forward(image)
+            found.depth_m_B1hw[..., :32] = f_px_B
+            found.depth_m_B1hw[..., 32:] = 40.0
+            return found
+
+    modes: list[str] = []
+    monkeypatch.setattr(loading, "_coarse", lambda part, path: DeepAsFocal())
+    monkeypatch.setattr("prv2_ros.inference.published.compiled", lambda f, mode, device: modes.append(mode) or f)
+    config = EngineConfig(max_depth_m=39.0, assumed_fov_deg=90, compile="default")
+    path = _write_model(tmp_path, tiles={"rows": 1, "columns": 1, "patch_px": 64})
+    engine = load_engine(str(path), "cpu", "bfloat16", config=config)
+    assert (engine.dtype, modes) == (torch.bfloat16, ["default", "default"])
+    assert engine.model_name == str(path)
+    coarse_m = engine.infer(np.zeros((80, 100, 3), np.uint8)).coarse_depth_m
+    assert coarse_m is not None
+    assert np.isnan(coarse_m[:, 60:]).all()
+    # 90 degrees of 100 px are 50 px; seen at 64x64 the picture is 0.64 times as wide and 0.8 times as high.
+    np.testing.assert_allclose(coarse_m[:, :40], 50 * (0.64 * 0.8) ** 0.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "loader", "described"),
+    [
+        ("depth_anything_v2", "load_depth_anything", {"size": "small", "max_depth_m": 20.0}),
+        ("zoedepth", "load_zoedepth", {}),
+    ],
+)
+def test_a_coarse_network_is_loaded_as_it_is_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, loader: str, described: dict[str, object]
+) -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def load(source: str, **given: object) -> FlatCoarse:
+        asked.append((source, given))
+        return FlatCoarse()
+
+    monkeypatch.setattr(coarse_transformers, loader, load)
+    (tmp_path / "coarse.pth").touch()
+    hub, beside = "someone/on-the-hub", str(tmp_path / "coarse.pth")
+    for weights, source, download in (("coarse.pth", beside, False), (hub, hub, True)):
+        part = described | {"weights": weights, "allow_download": download}
+        load_engine(str(_write_model(tmp_path, coarse=part | {"network": network})), "cpu")
+        assert asked.pop() == (source, described | {"allow_download": download})
+
+
+def test_a_model_of_ours_goes_before_a_published_one_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert loading.is_published("prv2_m")
+    monkeypatch.setenv("PRV2_MODELS", str(tmp_path))
+    assert loading.is_published("prv2_m")
+    own = tmp_path / "prv2_m.yaml"
+    own.write_text("weights: prv2_m.safetensors")
+    assert not loading.is_published("prv2_m")
+    assert loading.description_path("prv2_m") == own

@@ -47,6 +47,9 @@ def test_a_camera_of_another_size_is_refused():
     camera = CameraModel.from_fov(640, 480, 60)
     with pytest.raises(InputError, match=r"for 640x480 px, image has 320x240 px: pass camera.resized\(320, 240\)"):
         check_camera(camera, 240, 320, 60)
+    for height, width in ((479, 640), (480, 639)):
+        with pytest.raises(InputError, match=f"for 640x480 px, image has {width}x{height} px"):
+            check_camera(camera, height, width, 60)
     assert check_camera(camera, 480, 640, 90) is camera
 
 

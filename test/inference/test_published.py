@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,3 +105,49 @@ def test_blending_leaves_no_seam_where_the_grid_leaves_one(refiner: PublishedRef
 def test_a_grid_that_does_not_fit_is_refused(refiner: PublishedRefiner) -> None:
     with pytest.raises(InputError, match="grid of 4x4 patches does not fit an image of 100x100 px"):
         _engine(refiner, PatchLayout()).infer(np.zeros((100, 100, 3), np.uint8))
+
+
+class Watched(Plane):
+    """Keeps what it is shown, and in which precision it is asked to look at it."""
+
+    def forward(self, image: torch.Tensor) -> SimpleNamespace:
+        self.image = image
+        self.dtype = (image[0, 0] @ image[0, 0]).dtype
+        return super().forward(image)
+
+
+def test_a_picture_of_bytes_is_refined_as_one_in_0_to_1_by_a_network_that_has_learnt(
+    refiner: PublishedRefiner,
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2 * PATCH, 3 * PATCH, 3), np.uint8)
+    layout, coarse = PatchLayout(rows=2, columns=3), Watched()
+    learning = copy.deepcopy(refiner).train()  # whose norms go by the batch
+    found = PublishedEngine(coarse, learning, layout=layout, patch_px=PATCH, device="cpu").infer(image)
+    exact = torch.from_numpy(image / np.float32(255)).permute(2, 0, 1)[None]
+    assert coarse.image.shape == (1, 3, PATCH, PATCH)
+    torch.testing.assert_close(coarse.image.mean(), exact.mean(), atol=0.01, rtol=0)
+    maps = Plane()(exact)
+    plain = refine_image(refiner, exact, maps.depth_m_B1hw, maps.features, layout)
+    np.testing.assert_allclose(found.depth_m, plain, atol=2e-5)
+
+
+@pytest.mark.parametrize("mode", ["m1", "blend"])
+def test_patches_lie_where_they_are_said_to(refiner: PublishedRefiner, mode: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2 * PATCH, 3 * PATCH, 3), np.uint8)
+    engine = _engine(refiner, PatchLayout(rows=2, columns=3, mode=mode, overlap_px=0), batch=4)
+    result = engine.infer(image, keep_tiles=True)
+    assert len(result.tiles) == 6
+    for tile in result.tiles:
+        below = result.depth_m[tile.y : tile.y + PATCH, tile.x : tile.x + PATCH]
+        np.testing.assert_allclose(tile.depth_m, below, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_the_networks_run_in_the_precision_that_is_chosen(
+    refiner: PublishedRefiner, precision: str, dtype: torch.dtype
+) -> None:
+    coarse, layout = Watched(), PatchLayout(rows=1, columns=1)
+    engine = PublishedEngine(coarse, refiner, layout=layout, patch_px=PATCH, device="cpu", precision=precision)
+    result = engine.infer(np.random.default_rng(0).integers(0, 256, (97, 143, 3), np.uint8))
+    assert coarse.dtype is engine.dtype is dtype
+    assert result.depth_m.dtype == np.float32

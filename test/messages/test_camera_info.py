@@ -150,6 +150,7 @@ def k_with(index: int, value: float) -> np.ndarray:
         ({"r": np.full(9, np.nan)}, "is no rotation"),
         ({"r": np.diag([-1.0, 1.0, 1.0]).ravel()}, "is no rotation"),
         ({"p": np.full(12, np.nan)}, "fx = nan"),
+        ({"p": [500.0, 0, 319.5, np.nan, 0, 500.0, 239.5, 0, 0, 0, 1.0, 0]}, r"P\[3\] = nan: must be finite"),
         ({"r": np.full(9, 1e300)}, "is no rotation"),
         ({"k": k_with(0, 1e-3)}, "fx = 0.001 px in K is no lens for 640x480 px"),
         ({"k": k_with(5, 1e9)}, r"cy = 1e\+09 px in K is no lens"),

@@ -11,6 +11,7 @@ from prv2_ros.messages.camera_info import says_rectified
     ("topic", "rectified"),
     [
         ("/front/image_rect", True),
+        ("/front/image_rectified", True),
         ("/front/image_rect_color/compressed", True),
         ("/front/depth/image_rect/compressedDepth", True),
         ("/front/image_raw/compressedDepth", False),

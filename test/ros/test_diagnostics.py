@@ -42,6 +42,7 @@ def test_a_failing_engine_is_an_error_until_a_frame_comes_out() -> None:
     statistics.inference_failed("RuntimeError: CUDA error: out of luck")
     status = told(builder, statistics)
     assert status.level == DiagnosticStatus.ERROR
+    assert (status.name, status.hardware_id) == ("/depth_node: depth", "/depth_node")
     assert status.message == "inference fails: RuntimeError: CUDA error: out of luck"
     statistics.image_published(arrival, 20.0, None, 0.5)
     status = told(builder, statistics)
@@ -99,13 +100,14 @@ def test_many_images_lost_on_the_way_are_a_warning() -> None:
 def test_a_scale_that_the_camera_s_height_contradicts_is_a_warning() -> None:
     builder, statistics = DiagnosticsBuilder("/depth_node"), Statistics()
     statistics.image_arrived()
-    for ratio, looks in ((1.1, 4), (1.1, 1), (1.8, 11)):
+    for ratio, looks in ((1.1, 4), (1.1, 1), (0.5, 11), (1.8, 11)):
         for _ in range(looks):
             statistics.height_seen(1.5 * ratio)
         status = told(builder, statistics, camera_height_m=1.5)
         values = {pair.key: pair.value for pair in status.values}
         assert values["depth scale by camera height"] == ("none" if looks == 4 else f"{ratio:.3f}")
-        assert (status.level == DiagnosticStatus.WARN) == (ratio == 1.8)
+        assert (status.level == DiagnosticStatus.WARN) == (ratio in (0.5, 1.8))
+        assert status.message.startswith(f"depth is {ratio:.2f} times" if ratio in (0.5, 1.8) else "0.0 Hz")
     assert status.message == "depth is 1.80 times what it should be by the camera's height (camera_height_m)"
     assert told(builder, statistics, camera_height_m=2.7).message == "0.0 Hz", "the height was set anew"
     assert told(builder, statistics).message == "0.0 Hz", "nobody knows it"
@@ -166,6 +168,7 @@ def test_a_scale_that_is_assumed_is_a_warning_once_there_are_images() -> None:
     status = told(builder, statistics, calibrated=False)
     assert status.level == DiagnosticStatus.WARN
     assert status.message == "no calibrated camera info: scale is assumed, no points"
+    assert {pair.key: pair.value for pair in status.values}["calibrated"] == "false"
 
 
 def test_each_count_stands_under_its_own_name() -> None:
@@ -178,13 +181,15 @@ def test_each_count_stands_under_its_own_name() -> None:
         "inference_errors": "inference errors",
         "info_received": "camera infos in",
         "info_errors": "camera infos with errors",
+        "info_foreign": "frames with another's camera info",
+        "lost": "frames lost on the way",
     }
     statistics = Statistics()
     for k, name in enumerate(names, 1):
         for _ in range(k):
             statistics.count(name)
     values = {pair.key: pair.value for pair in told(DiagnosticsBuilder("/depth_node"), statistics).values}
-    assert [values[key] for key in names.values()] == [str(k) for k in range(1, 9)]
+    assert [values[key] for key in names.values()] == [str(k) for k in range(1, 11)]
 
 
 def test_now_and_then_a_frame_that_fails_is_no_health() -> None:
@@ -214,9 +219,12 @@ def test_each_time_stands_under_its_own_name() -> None:
     for k in range(1, 101):
         now[0] += 0.5
         statistics.image_published(now[0] - k / 1e3, inference_ms=k / 10, stamp_age_ms=10.0 * k)
+    statistics.image_arrived()
+    now[0] += 0.25
     values = {pair.key: pair.value for pair in told(DiagnosticsBuilder("/depth_node"), statistics).values}
     keys = ("latency p50 (ms)", "latency p95 (ms)", "stamp age p50 (ms)", "inference p50 (ms)")
     assert [values[key] for key in keys] == ["50.0", "95.0", "500.0", "5.0"]
+    assert (values["rate (Hz)"], values["input age (s)"]) == ("2.00", "0.25")
 
 
 def test_memory_of_a_cpu_is_what_the_process_holds() -> None:

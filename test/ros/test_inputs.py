@@ -122,13 +122,16 @@ def test_what_is_lost_on_the_way_is_told(stand: Stand) -> None:
 def test_images_are_left_only_after_nobody_wanted_them_for_a_while(stand: Stand) -> None:
     stand.inputs.start("raw")
     assert stand.follow(False, IDLE_S), "counted from the start"
+    assert stand.inputs.awaited_s == IDLE_S
     assert stand.follow(True, 60.0)
     assert stand.follow(False, IDLE_S), "counted from when they were last wanted"
     assert not stand.follow(False, 0.1)
     assert set(stand.subscriptions()) == {"/camera_info"}
+    assert stand.inputs.awaited_s == 0.0
     assert stand.follow(True, 60.0)
     assert set(stand.subscriptions()) == {"/camera_info", "/image_raw"}
     assert stand.follow(False, IDLE_S)
+    assert stand.inputs.awaited_s == IDLE_S, "since they were taken up again"
 
 
 def test_what_is_stopped_stays_so_until_it_is_started(stand: Stand) -> None:

@@ -110,9 +110,11 @@ def test_after_a_reset_everything_is_as_before_the_first_message() -> None:
     camera = Camera()
     camera.intake.take_info(info_message(4, 4), resolve({}))
     assert camera.passes(max_rate_hz=0.01)
+    camera.intake.take_info(info_message(4, 4, d=(0.1,) * 5, model="of another maker"), resolve({}))
     camera.now += 10.0
     camera.intake.reset()
-    assert not camera.intake.is_calibrated
+    camera.intake.reconsider(resolve({"input_rectified": True}))
+    assert not camera.intake.is_calibrated, "nor by an info that was refused before"
     assert not camera.passes(max_rate_hz=0.01, camera_info_wait_s=1.0), "the first info is awaited again"
     camera.now += 1.0
     assert camera.passes(max_rate_hz=0.01, camera_info_wait_s=1.0), "the rate begins anew"
@@ -164,14 +166,15 @@ def test_what_the_raw_lens_is_does_not_matter_to_images_that_are_rectified() -> 
     assert camera.intake.is_calibrated
 
 
-def test_a_calibration_that_is_lost_again_is_warned_of_again(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kind", ["assumed_fov", "points", "require_calibration"])
+def test_a_calibration_that_is_lost_again_is_warned_of_again(caplog: pytest.LogCaptureFixture, kind: str) -> None:
     camera = Camera()
     for info in (info_message(4, 4, f_px=0.0), info_message(4, 4)):
         for _ in range(2):
-            camera.reporter.warn_once("assumed_fov", "scale is assumed")
+            camera.reporter.warn_once(kind, "scale is assumed")
         camera.intake.take_info(info, resolve({}))
     camera.now += 1.0
-    camera.reporter.warn_once("assumed_fov", "scale is assumed")
+    camera.reporter.warn_once(kind, "scale is assumed")
     assert [r.message for r in caplog.records].count("scale is assumed") == 2
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,28 @@ def test_brightness_of_16_bits_is_waited_for_as_any_picture(
         writer.write(connection, FIRST_NS, STORE.serialize_cdr(message, kind))
     played = play(context, Listener(context), bag=str(tmp_path / "a"), follow="/answer", follow_timeout_s=0.1)
     assert (played.images, played.asked) == (1, asked)
+
+
+def test_compressed_pictures_are_waited_for_and_compressed_depth_is_not(tmp_path: Path, context: Any) -> None:
+    path = Samples(frames=2, compressed_images=True, truth="compressed").write(tmp_path / "a")
+    played = replay(ReplayOptions(bag=str(path), follow="/answer", follow_timeout_s=0.05, delay_s=0.0), context)
+    assert (played.images, played.asked, played.answered) == (4, 2, 0)
+
+
+def test_a_recorded_clock_is_left_out_and_so_is_a_followed_topic_without_its_slash(
+    tmp_path: Path, context: Any
+) -> None:
+    with Writer(tmp_path / "a", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kinds = {"/clock": "rosgraph_msgs/msg/Clock", "/answer": "sensor_msgs/msg/CameraInfo"}
+        time_of_day = STORE.types["builtin_interfaces/msg/Time"](sec=1, nanosec=0)
+        messages = (STORE.types[kinds["/clock"]](clock=time_of_day), Samples().info("front", FIRST_NS))
+        for (topic, kind), message in zip(kinds.items(), messages, strict=True):
+            connection = writer.add_connection(topic, kind, typestore=STORE)
+            writer.write(connection, FIRST_NS, STORE.serialize_cdr(message, kind))
+    options = ReplayOptions(bag=str(tmp_path / "a"), delay_s=0.0)
+    assert replay(options, context).messages == 1, "what is not followed"
+    with pytest.raises(InputError, match=r"bag .* has no topic"):
+        replay(replace(options, follow="answer"), context)
 
 
 def test_the_followed_topic_in_the_bag_is_no_answer(tmp_path: Path, context: Any) -> None:

@@ -135,3 +135,18 @@ def test_what_was_kept_for_late_subscribers_is_kept_again(tmp_path: Path, nodes:
         (endpoint,) = nodes[0].get_publishers_info_by_topic(name)
         kept[name] = endpoint.qos_profile.durability.name
     assert kept == {"/often": "VOLATILE", "/once": "TRANSIENT_LOCAL", "/robot/tf_static": "TRANSIENT_LOCAL"}
+
+
+def test_as_much_is_kept_as_the_publishers_kept_within_bounds(tmp_path: Path, nodes: tuple[Node, Node]) -> None:
+    kept = {"/once": [LATCHED], "/much": [LATCHED._replace(depth=50)], "/often": []}
+    always = {name: [LATCHED] for name in ("/tf_static", "/robot_description")}
+    with Writer(tmp_path / "a", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for name, profiles in (kept | always).items():
+            writer.add_connection(name, "sensor_msgs/msg/CameraInfo", typestore=STORE, offered_qos_profiles=profiles)
+    with Bag(tmp_path / "a") as bag:
+        made = publishers(nodes, bag)
+        assert set(made.start()) == set(kept | always)
+    profiles = {each.topic_name: each.qos_profile for each in nodes[0].publishers}
+    assert {name: profiles[name].depth for name in kept} == {"/once": 1, "/much": 10, "/often": 10}
+    assert [profiles[name].depth for name in always] == [100, 100], "one for each of many publishers, say"
+    assert all(profile.reliability.name == "RELIABLE" for name, profile in profiles.items() if name in kept | always)

@@ -152,9 +152,33 @@ def test_the_rate_falls_as_soon_as_the_next_frame_is_late() -> None:
 def test_what_inference_took_under_another_limit_is_forgotten() -> None:
     statistics = Statistics()
     for _ in range(12):
-        statistics.image_published(0.0, inference_ms=2000.0, stamp_age_ms=None)
+        statistics.image_published(0.0, inference_ms=2000.0, stamp_age_ms=7.0)
     assert statistics.snapshot().inference_frames == 12
     statistics.forget_times()
     snapshot = statistics.snapshot()
     assert (snapshot.inference_p50_ms, snapshot.inference_frames, snapshot.refined_p50) == (None, 0, None)
+    assert (snapshot.latency_p50_ms, snapshot.latency_p95_ms) == (None, None)
+    assert snapshot.stamp_age_p50_ms == 7.0
     assert snapshot.counts.published == 12
+
+
+def test_the_camera_stands_at_the_median_of_the_looks_since_the_start() -> None:
+    statistics = Statistics()
+    for height_m in (1.5, 1.4, 9.0, 1.6):
+        statistics.height_seen(height_m)
+    assert statistics.snapshot().height_p50_m is None, "too few"
+    statistics.height_seen(0.2)
+    assert statistics.snapshot().height_p50_m == 1.5
+    statistics.restart()
+    statistics.height_seen(3.0)
+    assert statistics.snapshot().height_p50_m is None, "the camera may stand elsewhere by now"
+
+
+def test_images_that_are_taken_in_anew_are_not_late() -> None:
+    clock = Clock()
+    statistics = Statistics(clock)
+    statistics.image_arrived()
+    clock.now += 60.0
+    statistics.forget_input()
+    assert statistics.snapshot().input_age_s is None
+    assert statistics.snapshot().counts.received == 1
