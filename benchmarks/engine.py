@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SIZES = ("1280x720", "1920x1080", "3840x2160")
-STAGES = ("preprocess", "coarse", "refine", "postprocess", "total")
+STAGES = ("preprocess", "coarse", "far_look", "refine", "postprocess", "total")
 
 
 def main() -> int:

@@ -49,6 +49,7 @@ class ImageMaps:
         size_hw: tuple[int, int],
         weights: BlendWeights,
         *,
+        overview: CoarseOutput | None = None,
         scale: bool,
         keep_tiles: bool = False,
         partial: bool = False,
@@ -56,9 +57,10 @@ class ImageMaps:
         """Start from the coarse depth.
 
         Args:
-            coarse: what the coarse network says of the image.
+            coarse: what the coarse network says of the image; tiles refine this.
             size_hw: height and width of the image (px).
             weights: of the tiles that come, on the device of the coarse depth.
+            overview: the same before a closer look at what is far (default: there was none).
             scale: whether the expected error is kept, too.
             keep_tiles: whether the tiles are kept as they came.
             partial: whether some tiles may be left out.
@@ -70,8 +72,9 @@ class ImageMaps:
         self._weights = weights
         self._keep_tiles = keep_tiles
         self._cells_hw = (coarse.features_BChw.shape[-2], coarse.features_BChw.shape[-1])
-        self._log_coarse_11hw = coarse.log_depth_B1hw.float()
-        self.log_coarse_HW = upsample_to(self._log_coarse_11hw, size_hw)[0, 0]
+        self._log_overview_11hw = (overview or coarse).log_depth_B1hw.float()
+        self._same = overview is None or overview is coarse
+        self.log_coarse_HW = upsample_to(coarse.log_depth_B1hw.float(), size_hw)[0, 0]
         self.log_depth_HW = self.log_coarse_HW.clone()
         self._refined_HW = torch.zeros_like(self.log_depth_HW) if partial else None
         self.log_scale_HW: Tensor | None = None
@@ -100,13 +103,18 @@ class ImageMaps:
         inner = value_hw[y.start - tile.y : y.stop - tile.y, x.start - tile.x : x.stop - tile.x]
         sum_HW[where].addcmul_((inner - base_HW[where]).mul_(rows), columns)
 
+    def log_overview_HW(self) -> Tensor:
+        """Log depth (H, W) before any closer look."""
+        size_hw = (self.log_coarse_HW.shape[-2], self.log_coarse_HW.shape[-1])
+        return self.log_coarse_HW if self._same else upsample_to(self._log_overview_11hw, size_hw)[0, 0]
+
     def near(self, far_m: float) -> Tensor | None:
         """Share of each pixel (H, W) that `share_within` gives for the coarse depth; None where all is near."""
         if math.isinf(far_m):
             return None
         # A bilinear map exceeds none of its cells. To look at them would have the CPU wait for a GPU.
-        on_cpu = self._log_coarse_11hw.device.type == "cpu"
-        if on_cpu and float(self._log_coarse_11hw.max()) <= math.log(far_m / 2):
+        on_cpu = self._log_overview_11hw.device.type == "cpu"
+        if on_cpu and self._same and float(self._log_overview_11hw.max()) <= math.log(far_m / 2):
             return None
         return share_within(self.log_coarse_HW, far_m)
 
@@ -142,7 +150,7 @@ class ImageMaps:
         reach, beyond = math.log1p(share), math.log1p(2 * share)
         # What all pixels share is added to the cells, of which there are few.
         if near_HW is None:
-            most_HW = farthest_around(self._log_coarse_11hw + reach, size_hw)
+            most_HW = farthest_around(self._log_overview_11hw + reach, size_hw)
         else:
-            most_HW = farthest_around(self._log_coarse_11hw + beyond, size_hw).add_(near_HW, alpha=reach - beyond)
+            most_HW = farthest_around(self._log_overview_11hw + beyond, size_hw).add_(near_HW, alpha=reach - beyond)
         torch.minimum(self.log_depth_HW, most_HW, out=self.log_depth_HW)

@@ -6,7 +6,7 @@ Shapes: H and W image pixels, h and w cells of a coarse map.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prv2_ros.geometry.tiles import Tile, TileGrid
+from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.regions import Region, check_region
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
@@ -84,6 +85,39 @@ class CostModel:
         if memory.idle >= memory.patience:
             longer = min(2 * memory.patience, _LONGEST_PATIENCE_FRAMES)
             self._known[work] = _Memory(patience=longer)
+
+
+def in_time(
+    costs: CostModel,
+    tiles: Sequence[Tile],
+    work: Hashable,
+    clock: StageClock,
+    until_ms: float,
+    most: Callable[[], int],
+) -> Iterator[Sequence[Tile]]:
+    """Yield batches that should be refined before a time on the clock, and learn from each what a tile costs.
+
+    Args:
+        costs: predicts, and is told what each batch took.
+        tiles: best first.
+        work: name of a tile's work.
+        clock: of the frame.
+        until_ms: time on it by which the last batch should be done.
+        most: gives the largest batch, which may change meanwhile.
+
+    """
+    count = 0
+    while count < len(tiles):
+        start_ms = clock.elapsed_ms()
+        room = costs.fitting(work, until_ms - start_ms, most())
+        if not room:
+            if not count and start_ms < until_ms:
+                costs.note_idle(work)
+            return
+        batch = tiles[count : count + room]
+        yield batch
+        costs.observe(work, (clock.elapsed_ms() - start_ms) / len(batch))
+        count += len(batch)
 
 
 def gain_map(coarse: CoarseOutput, image_13hw: Tensor) -> Tensor:

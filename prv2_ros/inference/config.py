@@ -10,6 +10,7 @@ from prv2_ros.geometry.tiles import MULTIPLE_PX
 from prv2_ros.inference.regions import Region, check_region
 
 _WIDEST_CELLS = 32
+_CLOSEST = 16  # more than that is as much work as the refiner's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,11 @@ class EngineConfig:
     """Coarse depth (m) from which on the refiner's wide changes are kept and twice as much of `farther` is allowed, in
     part from half of it on; inf for nowhere. What is far is small, and the native pixels tell more of it."""
 
+    far_look: float = 6.0
+    """Area, relative to the coarse network's first look, of a closer look that it takes where the coarse depth is
+    beyond `metric_from_m`, in part from half of it on; 0 for none. It takes this many times as long as the first look,
+    in pictures that show something far."""
+
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
 
@@ -82,6 +88,8 @@ class EngineConfig:
             raise ConfigError(f"farther = {self.farther}: must be 0 or more (inf for no bound)")
         if not self.metric_from_m > 0:
             raise ConfigError(f"metric_from_m = {self.metric_from_m}: must be positive (inf for nowhere)")
+        if self.far_look and not 1 <= self.far_look <= _CLOSEST:
+            raise ConfigError(f"far_look = {self.far_look}: must be 0 (off), or from 1 to {_CLOSEST}")
         for region in self.regions:
             check_region(region)
         if self.tile_batch < 0:

@@ -10,7 +10,8 @@ Shapes: N tiles, H and W image pixels, h and w of the coarse network's maps.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.tiles import Tile, TileGrid, tile_grid
 from prv2_ros.inference.batches import Batches, memory_for_image
 from prv2_ros.inference.blending import BlendWeights, ImageMaps
-from prv2_ros.inference.budget import CostModel, gain_map, rank_tiles
+from prv2_ros.inference.budget import CostModel, gain_map, in_time, rank_tiles
 from prv2_ros.inference.clock import StageClock
 from prv2_ros.inference.compiled import compiled
 from prv2_ros.inference.config import EngineConfig, check_latency
@@ -31,6 +32,7 @@ from prv2_ros.inference.regions import Region, check_region
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
+from prv2_ros.network.far_look import LEAST_SHARE, far_look, far_share, with_far_look
 from prv2_ros.network.lean import lean_model
 from prv2_ros.network.looks import Look, merge_looks, network_looks
 from prv2_ros.network.model import DepthModel
@@ -167,14 +169,19 @@ class DepthEngine:
         whole = merge_looks([self._coarse(look) for look in looks])
         weights = self._blend_weights(*size_hw)
         grid = weights.grid
-        maps = ImageMaps(whole, size_hw, weights, scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms))
         clock.lap("coarse")
         work, after = ("tile", grid.y.tile, grid.x.tile), ("postprocess", *size_hw, coarse, confidence)
+        until_ms = limit_ms - self._costs.predict((*after, True)) if limit_ms else math.inf
+        closer = self._look_closer(image_13HW, camera, whole, clock, until_ms)
+        maps = ImageMaps(
+            closer, size_hw, weights, overview=whole, scale=confidence, keep_tiles=keep_tiles, partial=bool(limit_ms)
+        )
+        clock.lap("far_look")
         batches: Iterable[Sequence[Tile]] = [list(grid)]
         if limit_ms:
             ranked = rank_tiles(grid, size_hw, gain_map(whole, looks[0].image_B3hw), regions)
-            batches = self._in_time(ranked, work, clock, limit_ms - self._costs.predict((*after, True)))
-        refined = self._refine(image_13HW, whole, maps, grid, batches)
+            batches = in_time(self._costs, ranked, work, clock, until_ms, lambda: self._batches.size)
+        refined = self._refine(image_13HW, closer, maps, grid, batches)
         refine_ms = clock.lap("refine")
         if not limit_ms:
             # Once a frame: each look at the clock waits for the GPU.
@@ -185,7 +192,7 @@ class DepthEngine:
             maps.leave_out_farther(self.config.farther, near_HW)
         result = DepthResult(
             depth_m=self._metres(maps.log_depth_HW),
-            coarse_depth_m=self._metres(maps.log_coarse_HW) if coarse else None,
+            coarse_depth_m=self._metres(maps.log_overview_HW()) if coarse else None,
             confidence=None if maps.log_scale_HW is None else _confidence(maps.log_scale_HW),
             refined_share=refined / len(grid),
         )
@@ -199,6 +206,25 @@ class DepthEngine:
         with self._autocast():
             return self._predict_coarse(look.image_B3hw, look.f_px_B)
 
+    def _look_closer(
+        self, image_13HW: Tensor, camera: CameraModel, coarse: CoarseOutput, clock: StageClock, until_ms: float
+    ) -> CoarseOutput:
+        """Coarse depth with a closer look at what is far, where there is any, and time for it."""
+        area, far_m = self.config.far_look, self.config.metric_from_m
+        if not area or math.isinf(far_m) or float(far_share(coarse.log_depth_B1hw, far_m)) < LEAST_SHARE:
+            return coarse
+        work, start_ms = ("far look", camera.height, camera.width), 0.0
+        if not math.isinf(until_ms):
+            start_ms = clock.elapsed_ms()
+            if not self._costs.fitting(work, until_ms - start_ms, 1):
+                self._costs.note_idle(work)
+                return coarse
+        answer = self._coarse(far_look(self._model, image_13HW, camera.fx, camera.fy, area))
+        closer = with_far_look(coarse, answer.log_depth_B1hw, far_m)
+        if not math.isinf(until_ms):
+            self._costs.observe(work, clock.elapsed_ms() - start_ms)
+        return closer
+
     def _blend_weights(self, height: int, width: int) -> BlendWeights:
         """Tiles of an image and their weights, kept for the sizes that came last."""
         size_hw = (height, width)
@@ -210,23 +236,6 @@ class DepthEngine:
         if len(self._weights) > _SIZES_KEPT:
             del self._weights[next(iter(self._weights))]
         return found
-
-    def _in_time(
-        self, tiles: Sequence[Tile], work: Hashable, clock: StageClock, until_ms: float
-    ) -> Iterator[Sequence[Tile]]:
-        """Yield batches that should be refined before a time on the clock, and learn from each what a tile costs."""
-        count = 0
-        while count < len(tiles):
-            start_ms = clock.elapsed_ms()
-            room = self._costs.fitting(work, until_ms - start_ms, self._batches.size)
-            if not room:
-                if not count and start_ms < until_ms:
-                    self._costs.note_idle(work)
-                return
-            batch = tiles[count : count + room]
-            yield batch
-            self._costs.observe(work, (clock.elapsed_ms() - start_ms) / len(batch))
-            count += len(batch)
 
     def _refine(
         self,

@@ -6,6 +6,7 @@ what is done element by element is left out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from prv2_ros.geometry.tiles import tile_grid
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.coarse_transformers import build_depth_anything
+from prv2_ros.network.far_look import far_look, with_far_look
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.refiner_published import build_published_refiner
@@ -36,7 +38,7 @@ class Work:
     refiner_millions: float
 
     coarse_gflop: float
-    """GFLOP of the coarse network for the frame."""
+    """GFLOP of the coarse network for the frame, its look at what is far included."""
 
     refiner_gflop: float
     """GFLOP of the refiner for all tiles or patches of the frame, and of what is done with them together."""
@@ -63,6 +65,9 @@ def own_work(spec: ModelSpec, frame_hw: tuple[int, int] = FRAME_HW, config: Engi
         h, w = grid.y.tile, grid.x.tile
         with FlopCounterMode(display=False) as coarse_work:
             coarse = predict_looks(model, torch.empty(1, 3, *size), 1.0, 1.0, size)
+            if config.far_look and not math.isinf(config.metric_from_m):
+                look = far_look(model, torch.empty(1, 3, *size), 1.0, 1.0, config.far_look)
+                with_far_look(coarse, model.predict_coarse(look.image_B3hw, look.f_px_B).log_depth_B1hw, 1.0)
         features = torch.empty(1, coarse.features_BChw.shape[1], h // FEATURE_STRIDE, w // FEATURE_STRIDE)
         known = torch.empty(1, 1, h // DEPTH_STRIDE, w // DEPTH_STRIDE)
         with FlopCounterMode(display=False) as tile_work:

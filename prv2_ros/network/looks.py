@@ -38,6 +38,8 @@ def network_looks(
     fx_px: float | Tensor,
     fy_px: float | Tensor,
     size_hw: tuple[int, int] | None = None,
+    *,
+    first_alone: bool = False,
 ) -> list[Look]:
     """Prepare the looks that the model's specification asks for, one or two.
 
@@ -47,6 +49,7 @@ def network_looks(
         fx_px: focal length along x (px) at the image's size; a number, or a tensor (B,).
         fy_px: the same along y.
         size_hw: height and width (px) of the first look, where it is not the model's choice.
+        first_alone: whether the second look is left out.
 
     Returns:
         The upright look, then the mirrored one.
@@ -61,8 +64,8 @@ def network_looks(
         )
     image_hw = (image_B3HW.shape[-2], image_B3HW.shape[-1])
     sizes = [size_hw or model.network_size(image_hw[1], image_hw[0])]
-    if model.spec.second_look:
-        sizes.append(_scaled(sizes[0], math.sqrt(model.spec.second_look)))
+    if model.spec.second_look and not first_alone:
+        sizes.append(scaled_size(sizes[0], math.sqrt(model.spec.second_look)))
     fx_B = torch.as_tensor(fx_px, dtype=torch.float32, device=image_B3HW.device)
     fy_B = torch.as_tensor(fy_px, dtype=torch.float32, device=image_B3HW.device)
     looks = []
@@ -107,6 +110,7 @@ def _mean(first_B1hw: Tensor, mirrored: Sequence[Tensor]) -> Tensor:
     return total / (1 + len(mirrored))
 
 
-def _scaled(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
+def scaled_size(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Size (px) that is `scale` times as large, in multiples of what the network takes."""
     h, w = (max(STRIDE_PX, round(side * scale / STRIDE_PX) * STRIDE_PX) for side in size_hw)
     return h, w

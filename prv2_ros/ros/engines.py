@@ -39,7 +39,12 @@ def _load(settings: Settings) -> Engine:
     from prv2_ros.inference.config import EngineConfig
 
     # The node limits the range itself: what is far becomes `far_value`, not always NaN.
-    config = EngineConfig(max_depth_m=math.inf, compile=settings.compile, max_tile_px=settings.max_tile_px)
+    config = EngineConfig(
+        max_depth_m=math.inf,
+        compile=settings.compile,
+        max_tile_px=settings.max_tile_px,
+        far_look=settings.far_look,
+    )
     return load.load_engine(settings.model, settings.device, settings.precision, config=config)
 
 
@@ -58,12 +63,19 @@ class SharedEngines:
     def __init__(self, load: EngineFactory = _load, test: Callable[[Engine, Settings], None] = _test) -> None:
         """Take what loads an engine that nobody has yet, and the self-test, which each passes once if anybody asks."""
         self._load, self._test = load, test
-        self._engines: WeakValueDictionary[tuple[str, str, str, str, int], Engine] = WeakValueDictionary()
+        self._engines: WeakValueDictionary[tuple[object, ...], Engine] = WeakValueDictionary()
         self._tested: WeakSet[Engine] = WeakSet()
 
     def __call__(self, settings: Settings) -> Engine:
         """Give the engine of these settings; raises what loading and testing raise."""
-        key = (settings.model, settings.device, settings.precision, settings.compile, settings.max_tile_px)
+        key = (
+            settings.model,
+            settings.device,
+            settings.precision,
+            settings.compile,
+            settings.max_tile_px,
+            settings.far_look,
+        )
         engine = self._engines.get(key)
         if engine is None:
             engine = self._engines[key] = self._load(settings)

@@ -61,6 +61,16 @@ TABLE: tuple[Parameter, ...] = (
         "all. Published models have tiles of their own.",
     ),
     Parameter(
+        name="far_look",
+        default=6.0,
+        low=0.0,
+        high=16.0,
+        read_only=True,
+        description="Area, relative to the network's usual input, at which it looks once more at pictures that show "
+        "something beyond 36 m, for what is far; 0 for no such look, else at least 1. It takes this many times as long "
+        "as the usual look. Not of published models.",
+    ),
+    Parameter(
         name="self_test",
         default=True,
         read_only=True,

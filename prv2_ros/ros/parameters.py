@@ -28,6 +28,7 @@ class Settings:
     precision: str
     compile: str
     max_tile_px: int
+    far_look: float
     self_test: bool
     image_transport: str
     input_rectified: bool

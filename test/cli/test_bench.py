@@ -19,7 +19,7 @@ def test_flops_of_every_variant_and_of_the_published_models(capsys: pytest.Captu
 def test_a_small_frame_by_stage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--size", "160x96", "--repeat", "1", "--device", "cpu"]) == 0
     out = capsys.readouterr().out
-    for stage in ("preprocess", "coarse", "refine", "postprocess", "total", "peak memory"):
+    for stage in ("preprocess", "coarse", "far_look", "refine", "postprocess", "total", "peak memory"):
         assert stage in out
 
 

@@ -17,7 +17,7 @@ from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.network.align import network_focal, prepare_network_image
 from prv2_ros.network.model import DepthModel, ModelSpec
 
-STAGES = {"preprocess", "coarse", "refine", "postprocess", "total"}
+STAGES = {"preprocess", "coarse", "far_look", "refine", "postprocess", "total"}
 SMALL_TILES = EngineConfig(max_tile_px=128, overlap_px=32, max_depth_m=math.inf, wide_cells=0, farther=math.inf)
 
 

@@ -183,7 +183,7 @@ def test_without_a_limit_the_clock_is_looked_at_once_a_stage(engine_of, monkeypa
     monkeypatch.setattr(StageClock, "_now", lambda clock: looks.append(1) or now(clock))
     engine = engine_of(lambda _: 30.0)
     result = engine.infer(IMAGE)
-    assert len(looks) == 4
+    assert len(looks) == 5
     np.testing.assert_allclose(result.depth_m, np.e**1.1, rtol=0.2)
 
 

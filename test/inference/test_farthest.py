@@ -128,7 +128,9 @@ def test_the_engine_trusts_the_refiner_with_what_is_far() -> None:
         DepthEngine(
             small_model(refines=True),
             device="cpu",
-            config=EngineConfig(max_tile_px=128, overlap_px=32, wide_cells=2.0, farther=0.1, metric_from_m=from_m),
+            config=EngineConfig(
+                max_tile_px=128, overlap_px=32, wide_cells=2.0, farther=0.1, metric_from_m=from_m, far_look=0
+            ),
         ).infer(picture(200, 300))
         for from_m in (math.inf, 1e-3)
     )

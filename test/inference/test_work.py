@@ -24,8 +24,9 @@ def test_the_published_models_cost_what_the_paper_says_and_forty_times_ours() ->
     assert published.gflop > 40 * own_work(VARIANTS["m"]).gflop
 
 
-def test_the_count_is_what_an_engine_does() -> None:
-    spec, config = ModelSpec(coarse_area_px=96 * 160), EngineConfig(max_tile_px=128, overlap_px=32)
+@pytest.mark.parametrize("far", [{"far_look": 0.0}, {"metric_from_m": 1e-3}])  # no look, or all of it is far
+def test_the_count_is_what_an_engine_does(far: dict[str, float]) -> None:
+    spec, config = ModelSpec(coarse_area_px=96 * 160), EngineConfig(max_tile_px=128, overlap_px=32, **far)
     engine = DepthEngine(DepthModel(spec), device="cpu", config=config)
     image = torch.zeros(150, 250, 3, dtype=torch.uint8).numpy()
     with FlopCounterMode(display=False) as done:

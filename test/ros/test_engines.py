@@ -49,8 +49,8 @@ def test_the_same_settings_share_an_engine_and_others_do_not() -> None:
     engines = SharedEngines(lambda settings: PlaneEngine(), untested)
     held = [engines(resolve({"points.stride": stride})) for stride in (1, 2)]
     assert held[0] is held[1], "only what the engine is made of counts"
-    others = ({"model": "b"}, {"device": "cpu"}, {"precision": "float32"}, {"compile": "default"}, {"max_tile_px": 512})
-    for other in others:
+    others = {"model": "b", "device": "cpu", "precision": "float32", "compile": "default", "max_tile_px": 512}
+    for other in ({name: value} for name, value in {**others, "far_look": 4.0}.items()):
         assert engines(resolve(other)) is not held[0]
 
 
@@ -102,7 +102,9 @@ def test_an_engine_is_loaded_as_the_parameters_say(monkeypatch: pytest.MonkeyPat
     asked: list[Any] = []
     monkeypatch.setattr("prv2_ros.inference.load.load_engine", lambda *given, config: asked.append((*given, config)))
     chosen = {"model": "m", "device": "cuda:1", "precision": "bfloat16", "compile": "default", "max_tile_px": 512}
+    chosen |= {"far_look": 4.0}
     load_engine(resolve(chosen | {"self_test": False}))
     ((*given, config),) = asked
-    assert (given, config.compile, config.max_tile_px) == (["m", "cuda:1", "bfloat16"], "default", 512)
+    assert (given, config.compile) == (["m", "cuda:1", "bfloat16"], "default")
+    assert (config.max_tile_px, config.far_look) == (512, 4.0)
     assert config.max_depth_m == float("inf"), "what is far is `far_value`'s, not NaN"
