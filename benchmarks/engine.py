@@ -76,7 +76,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    config = EngineConfig(max_tile_px=arguments.tile)
+    config = EngineConfig(max_tile_px=arguments.tile, metric_from_m=1e-3)  # with the look at what is far
     kwargs = {"device": arguments.device, "precision": arguments.precision, "config": config}
     random = arguments.model == "random"
     engine = DepthEngine(DepthModel(), **kwargs) if random else DepthEngine.load(arguments.model, **kwargs)
