@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--rate {arguments.rate}: must be above 0")
     if not 0 <= arguments.delay < math.inf:
         raise InputError(f"--delay {arguments.delay}: must be a number of seconds, 0 or more")
+    if not arguments.follow_timeout > 0:
+        raise InputError(f"--follow-timeout {arguments.follow_timeout}: must be above 0")
     if importlib.util.find_spec("rclpy") is None:
         raise InputError("prv2 replay needs rclpy: source a ROS 2 installation, or run scripts/setup.sh")
     options = {

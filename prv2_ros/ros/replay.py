@@ -62,8 +62,10 @@ class ReplayOptions:
         """Refuse values that cannot be played with."""
         if not self.rate > 0:
             raise InputError(f"--rate {self.rate}: must be above 0")
-        if not self.follow_timeout_s > 0 or not self.delay_s >= 0:
-            raise InputError(f"--follow-timeout {self.follow_timeout_s}, --delay {self.delay_s}: must not be negative")
+        if not self.follow_timeout_s > 0:
+            raise InputError(f"--follow-timeout {self.follow_timeout_s}: must be above 0")
+        if not self.delay_s >= 0:
+            raise InputError(f"--delay {self.delay_s}: must not be negative")
 
 
 @dataclass(kw_only=True)

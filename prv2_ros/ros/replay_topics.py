@@ -66,7 +66,9 @@ class BagPublishers:
             if not named and topic.msgtype in _OF_ONE_PUBLISHER:
                 self._yielding.add(name)
         if not self._publishers:
-            raise InputError(f"bag {bag.path} has no topic whose message type is installed")
+            raise InputError(
+                f"bag {bag.path} has no topic to publish: the options leave none whose message type is installed"
+            )
 
     def start(self) -> list[str]:
         """Leave to other nodes what they publish, and return the topics that remain; call it once they are discovered.

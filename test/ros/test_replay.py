@@ -243,6 +243,9 @@ def test_the_command_says_what_is_wrong_in_one_line() -> None:
 def test_the_command_refuses_a_speed_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["replay", "nowhere", "--rate", "nan"]) == 1
     assert capsys.readouterr().err == "prv2: error: --rate nan: must be above 0\n"
+    for value in ("0", "nan"):
+        assert main.main(["replay", "nowhere", "--follow-timeout", value]) == 1
+        assert capsys.readouterr().err == f"prv2: error: --follow-timeout {float(value)}: must be above 0\n"
 
 
 @pytest.mark.parametrize("is_ended", [True, False])
