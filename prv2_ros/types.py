@@ -32,7 +32,7 @@ class DepthResult:
     """(H, W) refined depth along z in metres, at the image's own resolution; NaN where invalid."""
 
     coarse_depth_m: NDArray[np.float32] | None = None
-    """(H, W) depth of the coarse network alone in metres, upsampled to the image; NaN where invalid. None where the
+    """(H, W) depth of the coarse network's first looks in metres, upsampled to the image; NaN where invalid. None where the
     engine was told to leave it out (`coarse=False`)."""
 
     confidence: NDArray[np.float32] | None = None

@@ -36,8 +36,8 @@ class EngineConfig:
     """Least overlap of neighbouring tiles (px), half of which is crossfaded."""
 
     max_latency_ms: float = 0.0
-    """Time (ms) after which the answer should be there, 0 for no limit: tiles are refined best first until it is spent,
-    and the rest keeps the coarse depth."""
+    """Time (ms) after which the answer should be there, 0 for no limit: after the look at what is far, if there is time
+    for it, tiles are refined best first until it is spent, and the rest keeps the coarse depth."""
 
     regions: tuple[Region, ...] = ()
     """Regions of interest (left, top, width, height in px), refined first where time is limited."""

@@ -119,7 +119,8 @@ class DepthEngine:
             coarse: whether to give the coarse depth, too; to write it out takes as long as the refined one.
             confidence: whether to give the confidence, too.
             max_latency_ms: time (ms) after which the answer should be there; None for `config.max_latency_ms`, 0 for
-                no limit. Tiles are refined best first until it is spent, and the rest keeps the coarse depth.
+                no limit. The look at what is far comes first, where it fits; then tiles are refined best first until
+                the time is spent, and the rest keeps the coarse depth.
             regions: left, top, width, height (px) of what is refined first in limited time; None for `config.regions`.
             keep_tiles: whether to give every tile as it was before blending, too.
 

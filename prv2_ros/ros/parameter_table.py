@@ -140,8 +140,9 @@ TABLE: tuple[Parameter, ...] = (
         unit="ms",
         low=0.0,
         high=60000.0,
-        description="Time that inference aims at; 0 for no limit. Tiles are refined best first until it is spent, and "
-        "the rest keeps the coarse depth, which is computed in any case. A frame of up to `max_tile_px` a side is one "
+        description="Time that inference aims at; 0 for no limit. The look at what is far comes first, where it fits; "
+        "then tiles are refined best first until the time is spent, and the rest keeps the coarse depth, which is "
+        "computed in any case. A frame of up to `max_tile_px` a side is one "
         "tile: lower that for a finer choice. From arrival to publication a frame may also wait for the one before, or "
         "for other cameras of the process.",
     ),
