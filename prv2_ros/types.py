@@ -32,8 +32,8 @@ class DepthResult:
     """(H, W) refined depth along z in metres, at the image's own resolution; NaN where invalid."""
 
     coarse_depth_m: NDArray[np.float32] | None = None
-    """(H, W) depth of the coarse network's first looks in metres, upsampled to the image; NaN where invalid. None where the
-    engine was told to leave it out (`coarse=False`)."""
+    """(H, W) depth of the coarse network's first looks in metres, upsampled to the image; NaN where invalid. None where
+    the engine was told to leave it out (`coarse=False`)."""
 
     confidence: NDArray[np.float32] | None = None
     """(H, W) in 0..1, None where it was not asked for or the model has none: exp(-b), where b is the expected absolute
