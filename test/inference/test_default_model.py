@@ -31,5 +31,6 @@ def test_the_packaged_model_sees_that_a_floor_runs_away_and_scales_with_the_lens
     near, far = np.nanmedian(depths[0][-24:]), np.nanmedian(depths[0][130:150])
     assert 0.3 < near < far < 200
     # The canonical camera scales the coarse depth exactly; the refiner sees metres and may answer a little differently.
-    ratio = np.nanmedian(depths[1] / depths[0])
+    # Of the floor: whether the wall is far enough for a closer look depends on the lens.
+    ratio = np.nanmedian(depths[1][150:] / depths[0][150:])
     assert 1.8 < ratio < 2.2
