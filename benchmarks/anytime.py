@@ -22,7 +22,7 @@ from prv2_ros.data.synthetic import render
 from prv2_ros.evaluation.edges import edge_zone
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.geometry.tiles import TileGrid, tile_grid
-from prv2_ros.inference.config import EngineConfig
+from prv2_ros.inference.config import ALL_FAR_M, EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 
 FIRST_SEED = 9_300_000
@@ -42,8 +42,7 @@ def main() -> int:
     width, height = (int(side) for side in arguments.size.split("x"))
     config = EngineConfig(max_depth_m=np.inf, max_tile_px=arguments.tile)
     if arguments.frames:
-        # With the look at what is far, whatever the network sees in noise.
-        far = dataclasses.replace(config, metric_from_m=1e-3)
+        far = dataclasses.replace(config, metric_from_m=ALL_FAR_M)
         timed = DepthEngine.load(arguments.model, arguments.device, config=far)
         print_latency(timed, width, height, arguments.frames, arguments.share)
     if arguments.scenes:

@@ -70,13 +70,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
     from prv2_ros.geometry.camera import CameraModel
     from prv2_ros.geometry.tiles import tile_grid
-    from prv2_ros.inference.config import EngineConfig
+    from prv2_ros.inference.config import ALL_FAR_M, EngineConfig
     from prv2_ros.inference.engine import DepthEngine
     from prv2_ros.network.model import DepthModel
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    config = EngineConfig(max_tile_px=arguments.tile, metric_from_m=1e-3)  # with the look at what is far
+    config = EngineConfig(max_tile_px=arguments.tile, metric_from_m=ALL_FAR_M)
     kwargs = {"device": arguments.device, "precision": arguments.precision, "config": config}
     random = arguments.model == "random"
     engine = DepthEngine(DepthModel(), **kwargs) if random else DepthEngine.load(arguments.model, **kwargs)

@@ -100,8 +100,10 @@ def as_words(given: dict[str, bool | float | str]) -> list[str]:
 def warn_of_other_names(path: Path, cameras: list[str]) -> None:
     """Tell of a file with no section that could be the node's: ROS leaves such a section out without a word."""
     try:
-        sections = [str(key) for key in yaml.safe_load(path.read_text(encoding="utf-8"))]
-    except (TypeError, UnicodeDecodeError, yaml.YAMLError):
+        content = yaml.safe_load(path.read_text(encoding="utf-8")).items()
+        # A section without parameters of its own is a namespace, with those of nodes below it.
+        sections = [str(key) if "ros__parameters" in value else f"/{key}/*" for key, value in content]
+    except (AttributeError, TypeError, UnicodeDecodeError, yaml.YAMLError):
         return  # the node says what is wrong with it
     alone = not any(cameras)  # in the root namespace, perhaps
     if not any("*" in key or "/" in key.strip("/") or (alone and key.strip("/") == "depth_node") for key in sections):

@@ -12,7 +12,6 @@ from prv2_ros.cli.arguments import add_compile_argument
 from prv2_ros.errors import InputError
 
 _COMPARED = ("published-m",)
-_ALL_FAR_M = 1e-3  # the look at what is far belongs to the time of a frame, whatever the network sees in noise
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -64,12 +63,12 @@ def _measure(args: argparse.Namespace, size_hw: tuple[int, int]) -> int:
     import torch
 
     from prv2_ros.geometry.camera import CameraModel
-    from prv2_ros.inference.config import EngineConfig
+    from prv2_ros.inference.config import ALL_FAR_M, EngineConfig
     from prv2_ros.inference.load import load_engine
 
     image = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
     camera = CameraModel.from_fov(size_hw[1], size_hw[0], 70)
-    config = EngineConfig(compile=args.compile, metric_from_m=_ALL_FAR_M)
+    config = EngineConfig(compile=args.compile, metric_from_m=ALL_FAR_M)
     engine = load_engine(args.model, args.device, args.precision, config=config)
     engine.infer(image, camera, coarse=False)  # as the node asks for it
     runs = [dict(engine.infer(image, camera, coarse=False).timings_ms) for _ in range(args.repeat)]

@@ -9,6 +9,9 @@ from prv2_ros.errors import ConfigError
 from prv2_ros.geometry.tiles import MULTIPLE_PX
 from prv2_ros.inference.regions import Region, check_region
 
+ALL_FAR_M = 1e-3
+"""For `metric_from_m` where a frame's time is measured: the look at what is far belongs to it, whatever it shows."""
+
 _WIDEST_CELLS = 32
 _CLOSEST = 16  # more than that is as much work as the refiner's
 

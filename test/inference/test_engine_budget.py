@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from engine_pictures import picture
+from fake_time import FakeTime
 
 from prv2_ros.inference.blending import ImageMaps
 from prv2_ros.inference.clock import StageClock
@@ -22,20 +23,6 @@ IMAGE = picture(300, 400)
 TILES = 12
 COARSE_MS = 10.0
 WRITING_MS = 40.0
-
-
-class FakeTime:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0.0
-
-    def __deepcopy__(self, memo: dict[int, object]) -> FakeTime:
-        """The engine's copy of a model is on the same clock."""
-        return self
-
-    def perf_counter(self) -> float:
-        return self.now_ms / 1e3
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from engine_pictures import picture
+from fake_time import FakeTime
 
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
@@ -17,20 +18,6 @@ from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.refiner_realtime import RefinedTile
 
 IMAGE = picture(300, 400)
-
-
-class FakeTime:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __deepcopy__(self, memo: dict[int, object]) -> FakeTime:
-        """The engine's copy of a model is on the same clock."""
-        return self
-
-    def perf_counter(self) -> float:
-        return self.now_s
 
 
 class Scene(DepthModel):
@@ -47,14 +34,14 @@ class Scene(DepthModel):
         metres[..., w // 2 :] = self.far_m
         if h >= 2 * 96:
             metres[:] = self.closer_m
-            self.time.now_s += self.look_ms / 1e3
+            self.time.now_ms += self.look_ms
         cells = torch.zeros(1, 1, h // 4, w // 4)
         return CoarseOutput(
             log_depth_B1hw=metres.log(), features_BChw=cells.expand(1, 32, -1, -1), log_scale_B1hw=cells
         )
 
     def refine(self, image_B3HW, log_coarse_B1hw, features_BChw, log_scale_B1hw):  # type: ignore[no-untyped-def]
-        self.time.now_s += 0.010 * len(image_B3HW)
+        self.time.now_ms += 10.0 * len(image_B3HW)
         full = torch.nn.functional.interpolate(log_coarse_B1hw, image_B3HW.shape[-2:])
         return RefinedTile(log_depth_B1HW=full + 0.05, log_scale_B1hw=log_scale_B1hw)
 

@@ -125,6 +125,7 @@ def test_a_parameter_file_that_is_not_there_is_refused() -> None:
     [
         ("/**", "front", False),
         ("/front/depth_node", "front", False),
+        ("front", "front", False),  # with the node below it
         ("/*/depth_node", "front,left", False),
         ("depth_node", "/", False),
         ("depth_node", "front", True),
@@ -139,7 +140,9 @@ def test_a_file_without_a_section_for_the_node_is_told(
     said: list[str] = []
     monkeypatch.setattr(logging.get_logger("depth.launch"), "warning", said.append)
     path = tmp_path / "my.yaml"
-    path.write_text(f"{sections}:\n  ros__parameters: {{max_latency_ms: 123.0}}\n")
+    inner = "ros__parameters: {max_latency_ms: 123.0}"
+    inner = f"{inner}\n" if sections != "front" else f"depth_node: {{{inner}}}\n"
+    path.write_text(f"{sections}:\n  {inner}")
     started("", camera_name=camera, params_file=str(path))
     assert bool(said) == told
     assert not told or f"{path} has sections for {sections}: none is for this node; name it /**:" in said[0]
