@@ -50,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         nargs="+",
         default=None,
         help="folders of frames, or data sets as NAME:FOLDER:SPLIT, instead of the config's; where neither names any, "
-        "scenes are rendered as training goes (stages refiner and real, and `resident`, need some)",
+        "scenes are rendered as training goes (stages refiner, real and far, and `resident`, need some)",
     )
     parser.add_argument(
         "--teacher", default=None, help="model that makes the pseudo labels of the real stage (default: that of --init)"
@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     start = _start(args, config, saved)
     torch.set_num_threads(config.threads)
     model = _model(start) if saved is None else _model_again(start, args.output)
+    if config.stage == "far":
+        model.add_far_network()
     if args.export_only:
         load_average(model, config.stage, args.output)
         print(save_tested(model, args.output, args.name))
@@ -177,7 +179,7 @@ def _check_data(config: TrainConfig) -> None:
 
 
 def _tell_of_rendering(config: TrainConfig) -> None:
-    if not config.data and config.stage not in ("refiner", "real") and not config.resident:
+    if not config.data and config.stage not in ("refiner", "real", "far") and not config.resident:
         length = f"{config.steps} steps" if config.steps else f"{config.seconds:g} s"
         _logger.info("no --data: scenes are rendered as training goes, for %s", length)
 

@@ -13,7 +13,7 @@ ALL_FAR_M = 1e-3
 """For `metric_from_m` where a frame's time is measured: the look at what is far belongs to it, whatever it shows."""
 
 _WIDEST_CELLS = 32
-_CLOSEST = 16  # more than that is as much work as the refiner's
+_LEAST, _CLOSEST = 3, 24  # half of the look is the first look's size; more than this is twice the refiner's work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +57,10 @@ class EngineConfig:
     """Coarse depth (m) from which on the refiner's wide changes are kept and twice as much of `farther` is allowed, in
     part from half of it on; inf for nowhere. What is far is small, and the native pixels tell more of it."""
 
-    far_look: float = 6.0
+    far_look: float = 12.0
     """Area, relative to the coarse network's first look, of a closer look that it takes where the coarse depth is
-    beyond `metric_from_m`, in part from half of it on; 0 for none. It takes this many times as long as the first look,
-    in pictures that show something far."""
+    beyond `metric_from_m`, in part from half of it on; 0 for none. A third of it is the picture's, the rest its mirror
+    image's. It takes this many times as long as the first look, in pictures that show something far."""
 
     tile_batch: int = 0
     """Tiles refined together; 0 chooses 1 on a CPU, 4 on a GPU. Halved for good when the GPU's memory runs out."""
@@ -91,8 +91,8 @@ class EngineConfig:
             raise ConfigError(f"farther = {self.farther}: must be 0 or more (inf for no bound)")
         if not self.metric_from_m > 0:
             raise ConfigError(f"metric_from_m = {self.metric_from_m}: must be positive (inf for nowhere)")
-        if self.far_look and not 1 <= self.far_look <= _CLOSEST:
-            raise ConfigError(f"far_look = {self.far_look}: must be 0 (off), or from 1 to {_CLOSEST}")
+        if self.far_look and not _LEAST <= self.far_look <= _CLOSEST:
+            raise ConfigError(f"far_look = {self.far_look}: must be 0 (off), or from {_LEAST} to {_CLOSEST}")
         for region in self.regions:
             check_region(region)
         if self.tile_batch < 0:

@@ -32,7 +32,7 @@ from prv2_ros.inference.regions import Region, check_region
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
-from prv2_ros.network.far_look import LEAST_SHARE, far_look, far_share, with_far_look
+from prv2_ros.network.far_look import LEAST_SHARE, far_looks, far_share, with_far_looks
 from prv2_ros.network.lean import lean_model
 from prv2_ros.network.looks import Look, merge_looks, network_looks
 from prv2_ros.network.model import DepthModel
@@ -67,6 +67,7 @@ class DepthEngine:
         self._model = lean_model(model, self.device, self.dtype)
         size = self.config.tile_batch or (1 if self.device.type == "cpu" else 4)
         self._predict_coarse = compiled(self._model.predict_coarse, self.config.compile, self.device)
+        self._predict_far = compiled(self._model.predict_far, self.config.compile, self.device)
         self._refine_batch = compiled(self._model.refine, self.config.compile, self.device)
         self._batches = Batches(
             size, "tile", "tiles", f"lower max_tile_px ({self.config.max_tile_px}) or use device cpu"
@@ -220,8 +221,10 @@ class DepthEngine:
             if not self._costs.fitting(work, until_ms - start_ms, 1):
                 self._costs.note_idle(work)
                 return coarse
-        answer = self._coarse(far_look(self._model, image_13HW, camera.fx, camera.fy, area))
-        closer = with_far_look(coarse, answer.log_depth_B1hw, far_m)
+        looks = far_looks(self._model, image_13HW, camera.fx, camera.fy, area)
+        with self._autocast():
+            answers = [self._predict_far(look.image_B3hw, look.f_px_B).log_depth_B1hw for look in looks]
+        closer = with_far_looks(coarse, answers, far_m)
         if not math.isinf(until_ms):
             self._costs.observe(work, clock.elapsed_ms() - start_ms)
         return closer

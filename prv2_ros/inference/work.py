@@ -18,7 +18,7 @@ from prv2_ros.geometry.tiles import tile_grid
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.coarse_transformers import build_depth_anything
-from prv2_ros.network.far_look import far_look, with_far_look
+from prv2_ros.network.far_look import far_looks, with_far_looks
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.refiner_published import build_published_refiner
@@ -66,8 +66,9 @@ def own_work(spec: ModelSpec, frame_hw: tuple[int, int] = FRAME_HW, config: Engi
         with FlopCounterMode(display=False) as coarse_work:
             coarse = predict_looks(model, torch.empty(1, 3, *size), 1.0, 1.0, size)
             if config.far_look and not math.isinf(config.metric_from_m):
-                look = far_look(model, torch.empty(1, 3, *size), 1.0, 1.0, config.far_look)
-                with_far_look(coarse, model.predict_coarse(look.image_B3hw, look.f_px_B).log_depth_B1hw, 1.0)
+                looks = far_looks(model, torch.empty(1, 3, *size), 1.0, 1.0, config.far_look)
+                closer = [model.predict_far(look.image_B3hw, look.f_px_B).log_depth_B1hw for look in looks]
+                with_far_looks(coarse, closer, 1.0)
         features = torch.empty(1, coarse.features_BChw.shape[1], h // FEATURE_STRIDE, w // FEATURE_STRIDE)
         known = torch.empty(1, 1, h // DEPTH_STRIDE, w // DEPTH_STRIDE)
         with FlopCounterMode(display=False) as tile_work:
@@ -78,7 +79,7 @@ def own_work(spec: ModelSpec, frame_hw: tuple[int, int] = FRAME_HW, config: Engi
                 wide_part(torch.empty(frame_hw), cells, config.wide_cells)
     tiles_flops = len(grid) * tile_work.get_total_flops()
     return Work(
-        coarse_millions=millions(model.coarse),
+        coarse_millions=millions(model.coarse) + (0 if model.far is None else millions(model.far)),
         refiner_millions=millions(model.refiner),
         coarse_gflop=coarse_work.get_total_flops() / 1e9,
         refiner_gflop=(tiles_flops + whole_work.get_total_flops()) / 1e9,

@@ -56,6 +56,8 @@ def _fold(block: nn.Module, convolution: str, norm: str) -> None:
 def _exact_convolutions(model: DepthModel) -> set[nn.Module]:
     """Convolutions that run in float32 whatever the precision (`layers.full_precision`)."""
     refiner = model.refiner
-    heads = (model.coarse.head, model.coarse.scale_head, refiner.offset, refiner.upsample, refiner.scale_head)
+    coarse = [network for network in (model.coarse, model.far) if network is not None]
+    heads = [head for network in coarse for head in (network.head, network.scale_head)]
+    heads += [refiner.offset, refiner.upsample, refiner.scale_head]
     contexts = [block.depthwise for block in model.modules() if isinstance(block, ContextBlock)]
-    return {module for part in (*heads, *contexts) for module in part.modules()}
+    return {module for part in [*heads, *contexts] for module in part.modules()}

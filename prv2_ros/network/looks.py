@@ -38,10 +38,9 @@ def network_looks(
     fx_px: float | Tensor,
     fy_px: float | Tensor,
     size_hw: tuple[int, int] | None = None,
-    *,
-    first_alone: bool = False,
+    second: float | None = None,
 ) -> list[Look]:
-    """Prepare the looks that the model's specification asks for, one or two.
+    """Prepare one or two looks.
 
     Args:
         model: says the size of the first look, and how much larger the second one is (`ModelSpec.second_look`).
@@ -49,7 +48,7 @@ def network_looks(
         fx_px: focal length along x (px) at the image's size; a number, or a tensor (B,).
         fy_px: the same along y.
         size_hw: height and width (px) of the first look, where it is not the model's choice.
-        first_alone: whether the second look is left out.
+        second: area of the second look relative to the first; 0 for none, None for the model's choice.
 
     Returns:
         The upright look, then the mirrored one.
@@ -64,8 +63,9 @@ def network_looks(
         )
     image_hw = (image_B3HW.shape[-2], image_B3HW.shape[-1])
     sizes = [size_hw or model.network_size(image_hw[1], image_hw[0])]
-    if model.spec.second_look and not first_alone:
-        sizes.append(scaled_size(sizes[0], math.sqrt(model.spec.second_look)))
+    second = model.spec.second_look if second is None else second
+    if second:
+        sizes.append(scaled_size(sizes[0], math.sqrt(second)))
     fx_B = torch.as_tensor(fx_px, dtype=torch.float32, device=image_B3HW.device)
     fy_B = torch.as_tensor(fy_px, dtype=torch.float32, device=image_B3HW.device)
     looks = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -37,6 +39,10 @@ class ModelSpec:
     coarse_area_px: int = 288 * 512
     """Area of the coarse network's input; the aspect ratio follows the image. At 384x640 the same weights were less
     accurate (models/MODEL_CARD.md): they have mostly seen pictures of this size and smaller ones."""
+
+    far_network: bool = False
+    """Whether the closer look at what is far (`prv2_ros.network.far_look`) has a coarse network of its own, which stage
+    `far` trains; else the coarse network takes that look, too."""
 
     second_look: float = 2.0
     """Area of the coarse network's second, mirrored look at the picture, as a multiple of the first one's; 0 for one
@@ -75,8 +81,18 @@ class DepthModel(nn.Module):
         """Build with random weights."""
         super().__init__()
         self.spec = spec or ModelSpec()
-        self.coarse = CoarseLite(self.spec.coarse_encoder, self.spec.coarse_widths, self.spec.coarse_lens)
+        self.coarse = self._coarse_network()
+        self.far = self._coarse_network() if self.spec.far_network else None
         self.refiner = RefinerRealtime(self.spec.refiner_encoder, self.spec.refiner_widths, self.spec.refiner_shrink)
+
+    def _coarse_network(self) -> CoarseLite:
+        return CoarseLite(self.spec.coarse_encoder, self.spec.coarse_widths, self.spec.coarse_lens)
+
+    def add_far_network(self) -> None:
+        """Give the closer look a network of its own, a copy of the coarse one, where it has none."""
+        if self.far is None:
+            self.far = copy.deepcopy(self.coarse)
+            self.spec = dataclasses.replace(self.spec, far_network=True)
 
     def network_size(self, width: int, height: int) -> tuple[int, int]:
         """(height, width) of the coarse network's input for an image: its aspect ratio, multiples of 32."""
@@ -88,6 +104,13 @@ class DepthModel(nn.Module):
     def predict_coarse(self, image_B3hw: Tensor, f_px_B: Tensor) -> CoarseOutput:
         """Coarse log depth and features of RGB images in 0..1 at network size; focal length (px) at that size."""
         output: CoarseOutput = self.coarse(image_B3hw, f_px_B)
+        return output
+
+    def predict_far(self, image_B3hw: Tensor, f_px_B: Tensor) -> CoarseOutput:
+        """As `predict_coarse`, of the closer look at what is far; right where something is far and around it alone."""
+        if self.far is None:
+            return self.predict_coarse(image_B3hw, f_px_B)
+        output: CoarseOutput = self.far(image_B3hw, f_px_B)
         return output
 
     def refine(

@@ -62,13 +62,13 @@ TABLE: tuple[Parameter, ...] = (
     ),
     Parameter(
         name="far_look",
-        default=6.0,
+        default=12.0,
         low=0.0,
-        high=16.0,
+        high=24.0,
         read_only=True,
         description="Area, relative to the network's usual input, at which it looks once more at pictures that show "
-        "something beyond 36 m, for what is far; 0 for no such look, else at least 1. It takes this many times as long "
-        "as the usual look. Not of published models.",
+        "something beyond 36 m, for what is far (a third upright, the rest mirrored); 0 for no such look, else at "
+        "least 3. It takes this many times as long as the usual look. Not of published models.",
     ),
     Parameter(
         name="self_test",

@@ -14,8 +14,9 @@ import yaml
 from prv2_ros.config_fields import fit_fields
 from prv2_ros.errors import ConfigError
 
-STAGES = ("coarse", "noise", "refiner", "end_to_end", "real", "confidence")
-"""In the order in which a model goes through them; `refiner` and `end_to_end` are two ways to the same end."""
+STAGES = ("coarse", "noise", "refiner", "end_to_end", "real", "confidence", "far")
+"""In the order in which a model goes through them; `refiner` and `end_to_end` are two ways to the same end, and `far`
+may come at any time after `coarse`: no other stage sees what it trains."""
 
 WHOLE_MODEL = ("end_to_end", "real", "confidence")
 """Stages that run the coarse network and the refiner one after the other."""
@@ -29,7 +30,7 @@ _LEAST: Mapping[str, int] = MappingProxyType(
 )
 """Fields and what they are at least."""
 
-_POSITIVE = ("learning_rate", "clip_norm")
+_POSITIVE = ("learning_rate", "clip_norm", "far_from_m")
 _SEEDS = 2**32
 
 
@@ -88,14 +89,17 @@ class TrainConfig:
 
     relative: float = 0.0
     """Share of the metric loss that is relative error of the depth instead of error of its logarithm (`coarse`,
-    `refiner`)."""
+    `refiner`, `far`)."""
 
     metric_from_m: float = 0.0
     """Coarse depth (m) from which on metres are learnt and not the shape alone, in part from half of it on (`refiner`);
     0 for nowhere. What is far is small: the native pixels may tell its size, where the coarse network's cannot."""
 
+    far_from_m: float = 22.0
+    """True depth (m) from which on a pixel counts (`far`), as do those within 16 px of it."""
+
     loss_stride: int = 1
-    """Pixels between those that count (`coarse`): the answer is a bilinear upsampling by 4, so that little is
+    """Pixels between those that count (`coarse`, `far`): the answer is a bilinear upsampling by 4, so that little is
     lost at 2, and the losses cost a CPU a quarter as many pixels."""
 
     pseudo: float = 0.5

@@ -72,8 +72,8 @@ class Feed(IterableDataset[Batch]):
                 draw.relist()
 
     def _batch(self, draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:
-        if self.config.stage == "coarse":
-            return _coarse_batch(draw, size, rngs)
+        if self.config.stage in ("coarse", "far"):
+            return _coarse_batch(draw, size, rngs, close=self.config.stage == "far")
         if self.config.stage == "noise":
             return _noise_batch(draw, size, rngs)
         if self.config.stage in WHOLE_MODEL:
@@ -131,8 +131,8 @@ def _by_source(tiles: list[Path], config: TrainConfig) -> list[list[Path]]:
     return [[tile for tile in tiles if tile.parent == folder] for folder in map(tile_folder, config.data)]
 
 
-def _coarse_batch(draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:
-    samples = [coarse_sample(draw.item(rng)[1].read(), size, rng) for rng in rngs]
+def _coarse_batch(draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator], *, close: bool) -> Batch:
+    samples = [coarse_sample(draw.item(rng)[1].read(), size, rng, close=close) for rng in rngs]
     return {
         "image": _images([s.image for s in samples]),
         "log_depth": _maps([s.log_depth for s in samples]),

@@ -130,6 +130,13 @@ def skies(log_pred: Tensor, log_true: Tensor) -> Tensor:
     return sample_means(F.relu(math.log(SKY_M) - log_pred), torch.isposinf(log_true))
 
 
+def far_and_beside(log_true: Tensor, far_m: float, radius: int = 16) -> Tensor:
+    """Truth from `far_m` on, and within `radius` px of what is known to be so far; NaN elsewhere, the sky stays."""
+    far = torch.isfinite(log_true) & (log_true > math.log(far_m))
+    beside = _largest_around(far.to(log_true.dtype), radius) > 0
+    return torch.where(beside | torch.isposinf(log_true), log_true, torch.nan)
+
+
 def align_offset(log_true: Tensor, log_pred: Tensor, share: Tensor | float = 1.0) -> Tensor:
     """Truth moved by each sample's median log error, so that the prediction's scale is right on the median.
 

@@ -15,9 +15,18 @@ _SCALE_HEAD = "scale_head"  # in the name of every parameter that predicts an er
 
 
 def trained_part(model: DepthModel, stage: str) -> nn.Module:
-    """Give the module that a stage changes."""
+    """Give the module that a stage changes.
+
+    Raises:
+        ConfigError: stage `far` of a model that has no network for what is far.
+
+    """
     if stage in WHOLE_MODEL:
         return model
+    if stage == "far":
+        if model.far is None:
+            raise ConfigError("stage far: this model has no network for what is far; give it one (add_far_network)")
+        return model.far
     return model.coarse if stage == "coarse" else model.refiner
 
 
@@ -41,8 +50,8 @@ def set_training_mode(model: DepthModel, config: TrainConfig, untrained: Collect
     """Put the stage's part in training mode; all else, and what the config says, is fixed.
 
     The encoder's first layers (edges and colours) transfer as they are; at full resolution their gradients cost the
-    most. Norms of the coarse network keep their statistics where the whole model is trained: a step then sees few
-    whole pictures.
+    most. Norms of the coarse network keep their statistics where the whole model is trained, and those of the network
+    for what is far always do: a step then sees few whole pictures.
 
     Args:
         model: its parameters are told whether they learn.
@@ -62,6 +71,10 @@ def set_training_mode(model: DepthModel, config: TrainConfig, untrained: Collect
     part.train().requires_grad_(True)
     if part is model:
         model.coarse.eval()
+        if model.far is not None:
+            model.far.eval().requires_grad_(False)
+    elif part is model.far:
+        part.eval()
     encoders = [module for module in part.modules() if isinstance(module, ImageEncoder)]
     if config.frozen != TrainConfig.frozen:  # the default is for the usual encoders, others have other names
         _check_frozen(encoders, config.frozen)
@@ -76,7 +89,8 @@ def set_training_mode(model: DepthModel, config: TrainConfig, untrained: Collect
 
 
 def _train_scale_heads(model: DepthModel) -> None:
-    heads = [parameter for name, parameter in model.named_parameters() if _SCALE_HEAD in name]
+    named = model.named_parameters()
+    heads = [p for name, p in named if _SCALE_HEAD in name and not name.startswith("far.")]
     if not heads:
         raise ConfigError("stage confidence: this model predicts no error scale")
     for parameter in heads:

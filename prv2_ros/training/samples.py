@@ -19,6 +19,8 @@ from prv2_ros.training.coarse_maps import CoarseTile
 F_RANGE_PX = (180.0, 1150.0)
 """Focal lengths at network size that inference meets: 30 to 110 degrees at about 640 px, and smaller frames."""
 
+_CLOSER = (math.log(1.2), math.log(2.4))
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseSample:
@@ -71,10 +73,26 @@ def draw_window(camera: CameraModel, size_hw: tuple[int, int], rng: np.random.Ge
     return Window(x=x, y=y, width=w, height=h)
 
 
-def coarse_sample(frame: Frame, size_hw: tuple[int, int], rng: np.random.Generator) -> CoarseSample:
-    """Cut a window of the size's shape out of a frame, resize it, flip and recolour it."""
+def draw_close_window(camera: CameraModel, size_hw: tuple[int, int], rng: np.random.Generator) -> Window:
+    """Draw a window as the closer look at what is far shows such a part: 1.2 to 2.4 times as close as the largest.
+
+    Its middle lies anywhere across, and at about half the height, where the horizon is.
+    """
+    width, height = camera.width, camera.height
     out_h, out_w = size_hw
-    window = draw_window(frame.camera, size_hw, rng)
+    scale = min(width / out_w, height / out_h) * math.exp(-rng.uniform(*_CLOSER))
+    w, h = max(1, round(out_w * scale)), max(1, round(out_h * scale))
+    x = int(rng.integers(0, width - w + 1))
+    y = int(np.clip(round((height - h) / 2 + rng.normal(0, 0.1) * height), 0, height - h))
+    return Window(x=x, y=y, width=w, height=h)
+
+
+def coarse_sample(
+    frame: Frame, size_hw: tuple[int, int], rng: np.random.Generator, *, close: bool = False
+) -> CoarseSample:
+    """Cut a window of the size's shape out of a frame, resize it, flip and recolour it; `close` as stage `far` does."""
+    out_h, out_w = size_hw
+    window = (draw_close_window if close else draw_window)(frame.camera, size_hw, rng)
     area = slice(window.y, window.y + window.height), slice(window.x, window.x + window.width)
     image: NDArray[Any]
     depth: NDArray[Any]

@@ -35,8 +35,17 @@ _NO_LOG_DEPTH = 1.6
 
 def coarse_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
     """Loss of the coarse network on whole images: metric log depth, shape, gradients, sky."""
-    coarse = model.predict_coarse(_unit(batch["image"]), batch["f_px"])
-    log_pred, truth = (_thinned(x, config.loss_stride) for x in (coarse.log_depth_B1hw, batch["log_depth"]))
+    return _whole_picture_loss(model.predict_coarse(_unit(batch["image"]), batch["f_px"]), batch["log_depth"], config)
+
+
+def far_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFAULTS) -> tuple[Tensor, Figures]:
+    """Loss of the closer look's own network: that of the coarse one, of what is far and what it borders on."""
+    coarse = model.predict_far(_unit(batch["image"]), batch["f_px"])
+    return _whole_picture_loss(coarse, losses.far_and_beside(batch["log_depth"], config.far_from_m), config)
+
+
+def _whole_picture_loss(coarse: CoarseOutput, log_true: Tensor, config: TrainConfig) -> tuple[Tensor, Figures]:
+    log_pred, truth = (_thinned(x, config.loss_stride) for x in (coarse.log_depth_B1hw, log_true))
     metric, shape = losses.log_l1(log_pred, truth), losses.scale_invariant(log_pred, truth)
     edges, sky = losses.gradient(log_pred, truth), losses.sky(log_pred, truth)
     total = (1 - config.relative) * metric + 0.5 * shape + 0.5 * edges + 0.2 * sky
@@ -135,6 +144,7 @@ def confidence_step(model: DepthModel, batch: Batch, config: TrainConfig = _DEFA
 
 STEPS: dict[str, Step] = {
     "coarse": coarse_step,
+    "far": far_step,
     "noise": noise_step,
     "refiner": refiner_step,
     "end_to_end": end_to_end_step,

@@ -21,10 +21,10 @@ IMAGE = picture(300, 400)
 
 
 class Scene(DepthModel):
-    """Far in the right half; a closer look, at twice the size or more, sees another distance everywhere."""
+    """Far in the right half; each half of a closer look, twice as large or more, sees one distance of its own."""
 
     time = FakeTime()
-    far_m, closer_m, look_ms = 100.0, 60.0, 50.0
+    far_m, upright_m, mirrored_m, look_ms = 100.0, 40.0, 90.0, 50.0
     sizes: list[tuple[int, int]]
 
     def predict_coarse(self, image_B3hw: torch.Tensor, f_px_B: torch.Tensor) -> CoarseOutput:
@@ -33,8 +33,8 @@ class Scene(DepthModel):
         metres = torch.full((1, 1, h, w), 4.0)
         metres[..., w // 2 :] = self.far_m
         if h >= 2 * 96:
-            metres[:] = self.closer_m
-            self.time.now_ms += self.look_ms
+            metres[:] = self.upright_m if h == 2 * 96 else self.mirrored_m
+            self.time.now_ms += self.look_ms / 2
         cells = torch.zeros(1, 1, h // 4, w // 4)
         return CoarseOutput(
             log_depth_B1hw=metres.log(), features_BChw=cells.expand(1, 32, -1, -1), log_scale_B1hw=cells
@@ -64,10 +64,11 @@ def engine_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[DepthEngin
 
 
 def test_what_is_far_is_the_closer_looks_and_the_coarse_depth_stays_as_it_was(engine_of) -> None:  # type: ignore[no-untyped-def]
-    engine, sizes = engine_of(far_look=4.0, wide_cells=0)
+    engine, sizes = engine_of(far_look=12.0, wide_cells=0)
     result = engine.infer(IMAGE)
-    assert len(sizes) == 2
+    assert len(sizes) == 3
     assert sizes[1] == tuple(2 * side for side in sizes[0])
+    assert math.prod(sizes[2]) == pytest.approx(2 * math.prod(sizes[1]), rel=0.15)
     for columns, coarse_m, refined_m in ((slice(0, 190), 4.0, 4.0), (slice(210, None), 100.0, 60.0)):
         np.testing.assert_allclose(result.coarse_depth_m[:, columns], coarse_m, rtol=1e-5)
         np.testing.assert_allclose(result.depth_m[:, columns], refined_m * math.exp(0.05), rtol=1e-4)
@@ -85,12 +86,12 @@ def test_without_anything_far_or_where_it_is_off_no_look_is_taken(engine_of, sce
 
 
 def test_in_limited_time_it_is_taken_where_it_fits(engine_of) -> None:  # type: ignore[no-untyped-def]
-    engine, sizes = engine_of(far_look=4.0)
+    engine, sizes = engine_of(far_look=12.0)
     for _ in range(3):
         engine.infer(IMAGE, max_latency_ms=200)  # its cost, and that of a tile, are learnt
     sizes.clear()
     result = engine.infer(IMAGE, max_latency_ms=85)
-    assert len(sizes) == 2
+    assert len(sizes) == 3
     assert result.timings_ms["total"] == pytest.approx(80)
     assert result.refined_share == pytest.approx(3 / 12)
     sizes.clear()
@@ -101,14 +102,14 @@ def test_in_limited_time_it_is_taken_where_it_fits(engine_of) -> None:  # type: 
 
 
 def test_a_look_that_was_slow_once_is_tried_again(engine_of) -> None:  # type: ignore[no-untyped-def]
-    engine, sizes = engine_of({"look_ms": 5000.0}, far_look=4.0)
+    engine, sizes = engine_of({"look_ms": 5000.0}, far_look=12.0)
     engine.infer(IMAGE, max_latency_ms=200)
-    assert len(sizes) == 2
+    assert len(sizes) == 3
     engine._model.look_ms = 50.0  # type: ignore[assignment]
     sizes.clear()
     for _ in range(12):
         engine.infer(IMAGE, max_latency_ms=200)
-    assert 12 < len(sizes) < 24, "some frames did without, then it was tried, and found to be fast"
+    assert 12 < len(sizes) < 36, "some frames did without, then it was tried, and found to be fast"
     sizes.clear()
     engine.infer(IMAGE, max_latency_ms=200)
-    assert len(sizes) == 2
+    assert len(sizes) == 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
-from prv2_ros.network.far_look import far_look, far_share, with_far_look
+from prv2_ros.network.far_look import far_looks, far_share, with_far_looks
 from prv2_ros.network.model import STRIDE_PX, DepthModel, ModelSpec
 
 MODEL = DepthModel(ModelSpec(coarse_area_px=96 * 160))
@@ -22,34 +22,47 @@ def coarse(log_depth: torch.Tensor) -> CoarseOutput:
     return CoarseOutput(log_depth_B1hw=log_depth, features_BChw=cells.expand(1, 32, -1, -1), log_scale_B1hw=cells)
 
 
-@pytest.mark.parametrize(("area", "size"), [(1.0, (96, 160)), (4.0, (192, 320)), (9.0, (288, 480))])
-def test_the_look_is_upright_and_as_much_larger(area: float, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("area", "upright", "mirrored"),
+    [(3.0, (96, 160), (128, 224)), (12.0, (192, 320), (256, 448))],  # the last is larger than the picture
+)
+def test_a_third_of_the_look_is_upright_and_the_rest_mirrored(
+    area: float, upright: tuple[int, int], mirrored: tuple[int, int]
+) -> None:
     ramp = torch.linspace(0, 1, 320).expand(1, 3, 192, 320)
-    look = far_look(MODEL, ramp, 200.0, 220.0, area)
-    assert look.image_B3hw.shape == (1, 3, *size)  # the last is larger than the picture
-    assert (look.image_B3hw.diff(dim=-1) >= 0).all()
-    assert look.f_px_B.tolist() == pytest.approx([math.sqrt(200 * 220) * size[0] / 192], rel=1e-6)
+    looks = far_looks(MODEL, ramp, 200.0, 220.0, area)
+    for look, (h, w), sign in zip(looks, (upright, mirrored), (1, -1), strict=True):
+        assert look.image_B3hw.shape == (1, 3, h, w)
+        assert (look.image_B3hw.diff(dim=-1) * sign >= 0).all()
+        assert look.f_px_B.tolist() == pytest.approx([math.sqrt(200 * w / 320 * 220 * h / 192)], rel=1e-6)
 
 
-@given(height=st.integers(64, 900), width=st.integers(64, 900), area=st.floats(1, 16))
+@given(height=st.integers(64, 900), width=st.integers(64, 900), area=st.floats(3, 24))
 def test_sizes_are_what_the_network_takes(height: int, width: int, area: float) -> None:
-    look = far_look(MODEL, torch.zeros(1, 3, height, width, dtype=torch.uint8), 100.0, 100.0, area)
-    assert all(side % STRIDE_PX == 0 and side >= STRIDE_PX for side in look.image_B3hw.shape[-2:])
+    for look in far_looks(MODEL, torch.zeros(1, 3, height, width, dtype=torch.uint8), 100.0, 100.0, area):
+        assert all(side % STRIDE_PX == 0 and side >= STRIDE_PX for side in look.image_B3hw.shape[-2:])
 
 
 def test_the_answer_counts_where_the_first_looks_say_far() -> None:
     metres = torch.tensor([2.0, 18.0, 25.0, 36.0, 250.0]).repeat_interleave(4).expand(1, 1, 8, 20)
-    closer = torch.full((1, 1, 8, 20), math.log(100.0))
-    found = with_far_look(coarse(metres.log()), closer, 36.0).log_depth_B1hw.exp()[0, 0, 4, 2::4]
+    halves = [torch.full((1, 1, 8, 20), math.log(closer_m)) for closer_m in (50.0, 200.0)]
+    found = with_far_looks(coarse(metres.log()), halves, 36.0).log_depth_B1hw.exp()[0, 0, 4, 2::4]
     share = math.log2(25 / 18)
     expected = [2.0, 18.0, 25 ** (1 - share) * 100**share, 100.0, 100.0]
     assert found.tolist() == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_map_has_the_closer_looks_size_and_the_rest_stays() -> None:
+def test_the_mirrored_half_is_turned_back_and_as_large_as_the_answer() -> None:
+    plane = torch.linspace(4, 5, 40).expand(1, 1, 24, 40)
+    wide = upsample_to(plane, (60, 100))
+    found = with_far_looks(coarse(torch.full((1, 1, 24, 40), 9.0)), [plane, wide.flip(-1)], 36.0)
+    torch.testing.assert_close(found.log_depth_B1hw, wide)
+
+
+def test_what_is_near_and_all_but_the_depth_stay() -> None:
     near = torch.rand(1, 1, 24, 40)  # up to 2.7 m
     before = coarse(near)
-    after = with_far_look(before, torch.full((1, 1, 60, 100), 9.0), 36.0)
+    after = with_far_looks(before, [torch.full((1, 1, 36, 60), 7.0), torch.full((1, 1, 60, 100), 9.0)], 36.0)
     torch.testing.assert_close(after.log_depth_B1hw, upsample_to(near, (60, 100)))
     assert after.features_BChw is before.features_BChw
     assert after.log_scale_B1hw is before.log_scale_B1hw

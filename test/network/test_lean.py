@@ -16,8 +16,10 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def model() -> DepthModel:
-    """The packaged model, whose norms have learnt something."""
-    return load_model("default").eval()
+    """The packaged model, whose norms have learnt something, with a network for what is far."""
+    model = load_model("default").eval()
+    model.add_far_network()
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +28,13 @@ def image_13hw() -> torch.Tensor:
 
 
 def answers(model: DepthModel, image_13hw: torch.Tensor, dtype: torch.dtype) -> list[torch.Tensor]:
-    """Both networks' depth and scale."""
+    """All networks' depth and scale."""
     with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         coarse = model.predict_coarse(image_13hw, torch.tensor([120.0]))
         cells = coarse.log_depth_B1hw[..., ::4, ::4]
+        far = model.predict_far(image_13hw, torch.tensor([120.0]))
         fine = model.refine(image_13hw, cells, coarse.features_BChw[..., ::2, ::2], coarse.log_scale_B1hw)
-    found = (coarse.log_depth_B1hw, coarse.log_scale_B1hw, fine.log_depth_B1HW, fine.log_scale_B1hw)
+    found = (coarse.log_depth_B1hw, coarse.log_scale_B1hw, far.log_depth_B1hw, fine.log_depth_B1HW, fine.log_scale_B1hw)
     return [value.float() for value in found]
 
 
@@ -49,7 +52,8 @@ def test_weights_are_rounded_once_where_each_call_would_round_them(model: DepthM
     lean = lean_model(model, CPU, torch.bfloat16)
     kinds = {name: module.weight.dtype for name, module in lean.named_modules() if isinstance(module, nn.Conv2d)}
     exact = {name for name, dtype in kinds.items() if dtype == torch.float32}
-    heads = ("coarse.head", "coarse.scale_head", "refiner.offset", "refiner.upsample", "refiner.scale_head")
+    heads = ("coarse.head", "coarse.scale_head", "far.head", "far.scale_head")
+    heads += ("refiner.offset", "refiner.upsample", "refiner.scale_head")
     assert all(name.startswith(heads) or name.endswith(".depthwise") for name in exact)
     assert len(exact) < len(kinds) / 5
     assert all(module.weight.dtype == torch.float32 for module in lean.modules() if isinstance(module, nn.Linear))

@@ -40,6 +40,12 @@ def test_the_second_look_is_mirrored_and_larger() -> None:
         assert look.f_px_B.tolist() == pytest.approx([expected], rel=1e-6)
 
 
+@pytest.mark.parametrize(("second", "sizes"), [(0.0, [(96, 160)]), (4.0, [(96, 160), (192, 320)])])
+def test_the_second_look_may_be_another_than_the_models(second: float, sizes: list[tuple[int, int]]) -> None:
+    looks = network_looks(TWO, torch.zeros(1, 3, 96, 160), 50.0, 50.0, second=second)
+    assert [tuple(look.image_B3hw.shape[-2:]) for look in looks] == sizes
+
+
 def test_a_batch_keeps_its_focal_lengths() -> None:
     f_px = torch.tensor([80.0, 160.0])
     first, second = network_looks(TWO, torch.rand(2, 3, 96, 160), f_px, f_px, (96, 160))

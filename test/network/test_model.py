@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_depth_model import small_model
 
 from prv2_ros.errors import ConfigError
+from prv2_ros.network.checkpoint import load_model, save_model
 from prv2_ros.network.model import STRIDE_PX, DepthModel, ModelSpec
 
 MODEL = DepthModel()
@@ -58,3 +63,39 @@ def test_what_no_network_is_built_with_is_named(changes: dict[str, Any], message
 
 def test_widths_become_a_tuple() -> None:
     assert ModelSpec(coarse_widths=[16, 16, 24, 32]).coarse_widths == (16, 16, 24, 32)  # type: ignore[arg-type]
+
+
+def test_a_network_for_what_is_far_is_a_copy_of_the_coarse_one_that_learns_by_itself() -> None:
+    model = small_model().eval()
+    picture, f_px = torch.rand(1, 3, 64, 96), torch.tensor([90.0])
+    with torch.no_grad():
+        before = model.predict_far(picture, f_px).log_depth_B1hw
+        assert torch.equal(before, model.predict_coarse(picture, f_px).log_depth_B1hw), "none: the coarse one's"
+        model.add_far_network()
+        assert model.spec.far_network
+        assert torch.equal(before, model.predict_far(picture, f_px).log_depth_B1hw)
+        assert model.far is not None
+        model.far.head.bias += 1
+        torch.testing.assert_close(model.predict_far(picture, f_px).log_depth_B1hw, before + 1)
+        assert torch.equal(before, model.predict_coarse(picture, f_px).log_depth_B1hw)
+    kept = model.far
+    model.add_far_network()
+    assert model.far is kept, "one that is there stays"
+
+
+def test_a_network_for_what_is_far_is_written_and_read(tmp_path: Path) -> None:
+    model = small_model()
+    model.add_far_network()
+    assert model.far is not None
+    with torch.no_grad():
+        model.far.head.bias.fill_(2.5)
+    found = load_model(str(save_model(model, tmp_path, "with")))
+    assert found.spec.far_network
+    assert found.far is not None
+    assert found.far.head.bias.tolist() == [2.5]
+    without = save_model(small_model(), tmp_path, "without")
+    assert load_model(str(without)).far is None
+    described = yaml.safe_load(without.read_text())
+    del described["model"]["far_network"]  # as models of before it say
+    without.write_text(yaml.safe_dump(described))
+    assert load_model(str(without)).far is None
