@@ -2,12 +2,13 @@
 
     python benchmarks/models.py
 
-Nothing is loaded, nothing is run; see prv2_ros/inference/work.py.
+Nothing is run; see prv2_ros/inference/work.py.
 """
 
 from __future__ import annotations
 
 from prv2_ros.inference.work import Work, own_work, published_work
+from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.model import VARIANTS, ModelSpec
 from prv2_ros.network.refiner_published import PUBLISHED_ENCODERS
 
@@ -29,9 +30,10 @@ def rows() -> dict[str, str]:
     """Lines of the table by model."""
     found = {}
     for name, spec in VARIANTS.items():
-        model = "`default` (`m`)" if spec == ModelSpec() else f"`{name}`"
-        licence = "Apache-2.0" if spec == ModelSpec() else "none yet: `prv2 train`"
-        work = own_work(spec)
+        shipped = spec == ModelSpec()
+        model = "`default` (`m`)" if shipped else f"`{name}`"
+        licence = "Apache-2.0" if shipped else "none yet: `prv2 train`"
+        work = own_work(load_model("default").spec if shipped else spec)
         height, width = work.network_hw
         coarse = f"`coarse_lite`, {width}x{height}"
         height, width = work.tile_hw

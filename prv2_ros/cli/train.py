@@ -70,15 +70,18 @@ def run(args: argparse.Namespace) -> int:
     from prv2_ros.training.checkpoint import load_average, saved_run
     from prv2_ros.training.distributed import current_world, joined
     from prv2_ros.training.loop import Trainer
+    from prv2_ros.training.sources import check_sources
 
     saved = saved_run(args.output)
     config = _config(args, saved)
     if not args.export_only:
-        _check_data(config)
+        check_sources(config.stage, config.data)
     start = _start(args, config, saved)
     torch.set_num_threads(config.threads)
     model = _model(start) if saved is None else _model_again(start, args.output)
     if config.stage == "far":
+        if not (start.init or start.coarse):
+            raise ConfigError("stage far begins with a trained coarse network: pass --init or --coarse")
         model.add_far_network()
     if args.export_only:
         load_average(model, config.stage, args.output)
@@ -167,17 +170,6 @@ def _is_written(args: argparse.Namespace, trainer: Trainer) -> bool:
     return all(file.exists() and file.stat().st_mtime_ns >= made_ns for file in files)
 
 
-def _check_data(config: TrainConfig) -> None:
-    """List every source: a worker process that does so later can only say it with a traceback."""
-    from prv2_ros.training.sources import list_items, list_tile_scenes
-
-    for source in config.data:
-        if config.stage == "refiner":
-            list_tile_scenes(source)
-        else:
-            list_items(source)
-
-
 def _tell_of_rendering(config: TrainConfig) -> None:
     if not config.data and config.stage not in ("refiner", "real", "far") and not config.resident:
         length = f"{config.steps} steps" if config.steps else f"{config.seconds:g} s"
@@ -235,11 +227,11 @@ def _check_unlike(start: Start, model: DepthModel) -> None:
 
 
 def _take_coarse(model: DepthModel, other: DepthModel) -> None:
-    """Put another model's coarse network in, and what its specification says of it."""
+    """Put another model's coarse network in, that for what is far with it, and what its specification says of them."""
     values = dataclasses.asdict(other.spec)
-    of_coarse = {key: value for key, value in values.items() if key.startswith("coarse_") or key == "second_look"}
+    of_coarse = {k: v for k, v in values.items() if k.startswith("coarse_") or k in ("second_look", "far_network")}
     model.spec = dataclasses.replace(model.spec, **of_coarse)
-    model.coarse = other.coarse
+    model.coarse, model.far = other.coarse, other.far
 
 
 def _teacher(name: str | None, device: Any) -> Any:

@@ -13,7 +13,7 @@ ALL_FAR_M = 1e-3
 """For `metric_from_m` where a frame's time is measured: the look at what is far belongs to it, whatever it shows."""
 
 _WIDEST_CELLS = 32
-_LEAST, _CLOSEST = 3, 24  # half of the look is the first look's size; more than this is twice the refiner's work
+_LEAST, _CLOSEST = 3, 24  # at the least, the upright third is as large as the first look
 
 
 @dataclass(frozen=True, kw_only=True)

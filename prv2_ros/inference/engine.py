@@ -32,7 +32,7 @@ from prv2_ros.inference.regions import Region, check_region
 from prv2_ros.network.align import crop_aligned
 from prv2_ros.network.checkpoint import load_model
 from prv2_ros.network.coarse_lite import CoarseOutput
-from prv2_ros.network.far_look import LEAST_SHARE, far_looks, far_share, with_far_looks
+from prv2_ros.network.far_look import LEAST_SHARE, far_looks, far_share, has_closer, with_far_looks
 from prv2_ros.network.lean import lean_model
 from prv2_ros.network.looks import Look, merge_looks, network_looks
 from prv2_ros.network.model import DepthModel
@@ -213,7 +213,9 @@ class DepthEngine:
     ) -> CoarseOutput:
         """Coarse depth with a closer look at what is far, where there is any, and time for it."""
         area, far_m = self.config.far_look, self.config.metric_from_m
-        if not area or math.isinf(far_m) or float(far_share(coarse.log_depth_B1hw, far_m)) < LEAST_SHARE:
+        if not area or math.isinf(far_m) or not has_closer(self._model, camera.width, camera.height):
+            return coarse
+        if float(far_share(coarse.log_depth_B1hw, far_m)) < LEAST_SHARE:
             return coarse
         work, start_ms = ("far look", camera.height, camera.width), 0.0
         if not math.isinf(until_ms):

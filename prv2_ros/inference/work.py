@@ -18,7 +18,7 @@ from prv2_ros.geometry.tiles import tile_grid
 from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.wide import wide_part
 from prv2_ros.network.coarse_transformers import build_depth_anything
-from prv2_ros.network.far_look import far_looks, with_far_looks
+from prv2_ros.network.far_look import far_looks, has_closer, with_far_looks
 from prv2_ros.network.looks import predict_looks
 from prv2_ros.network.model import DepthModel, ModelSpec
 from prv2_ros.network.refiner_published import build_published_refiner
@@ -65,7 +65,8 @@ def own_work(spec: ModelSpec, frame_hw: tuple[int, int] = FRAME_HW, config: Engi
         h, w = grid.y.tile, grid.x.tile
         with FlopCounterMode(display=False) as coarse_work:
             coarse = predict_looks(model, torch.empty(1, 3, *size), 1.0, 1.0, size)
-            if config.far_look and not math.isinf(config.metric_from_m):
+            closer_too = has_closer(model, frame_hw[1], frame_hw[0])
+            if config.far_look and not math.isinf(config.metric_from_m) and closer_too:
                 looks = far_looks(model, torch.empty(1, 3, *size), 1.0, 1.0, config.far_look)
                 closer = [model.predict_far(look.image_B3hw, look.f_px_B).log_depth_B1hw for look in looks]
                 with_far_looks(coarse, closer, 1.0)

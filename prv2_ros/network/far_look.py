@@ -1,9 +1,10 @@
-"""A closer look of the coarse network, for what is far.
+"""A closer look, for what is far.
 
 What is far is small: of a hill beyond 130 m, or of the last rows of a road, the first looks see a few pixels, and most
-of the metres that are wrong in a picture of the open are wrong there. The same network sees the same picture once more,
-twice as wide as at first, and its mirror image, larger still; as at first, the mean of two errs less than either. It is
-taken where the first looks say far, and nowhere else: what is near overfills a closer look.
+of the metres that are wrong in a picture of the open are wrong there. So the picture is looked at once more, larger,
+and its mirror image, larger still; as at first, the mean of two errs less than either. The coarse network does so, or
+better one of its kind that was trained for it (`DepthModel.predict_far`). Their answer is taken where the first looks
+say far, and nowhere else: what is near overfills a closer look, and the network for it has learnt nothing of it.
 
 Shapes: H and W image pixels, h and w of a look's maps.
 """
@@ -27,6 +28,12 @@ LEAST_SHARE = 0.002
 
 _MIRRORED = 2.0
 """Area of the mirrored half relative to the upright one."""
+
+
+def has_closer(model: DepthModel, width: int, height: int) -> bool:
+    """Whether a picture (px) has more pixels than the first look shows of it; if not, a closer one finds nothing."""
+    first = model.network_size(width, height)
+    return width * height > first[0] * first[1]
 
 
 def far_share(log_depth_B1hw: Tensor, far_m: float) -> Tensor:

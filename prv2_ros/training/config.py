@@ -96,7 +96,7 @@ class TrainConfig:
     0 for nowhere. What is far is small: the native pixels may tell its size, where the coarse network's cannot."""
 
     far_from_m: float = 22.0
-    """True depth (m) from which on a pixel counts (`far`), as do those within 16 px of it."""
+    """True depth (m) beyond which a pixel counts (`far`), as does the sky, and what is within 16 px of either."""
 
     loss_stride: int = 1
     """Pixels between those that count (`coarse`, `far`): the answer is a bilinear upsampling by 4, so that little is
@@ -167,6 +167,8 @@ class TrainConfig:
             raise ConfigError(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
         if self.resident and self.stage != "coarse":
             raise ConfigError(f"resident is for stage coarse, not for {self.stage}: leave it out")
+        if self.likelihood and self.stage == "far":
+            raise ConfigError(f"likelihood {self.likelihood}: nothing reads the scale of stage far; leave it out")
         if self.bf16 and self.fp16:
             raise ConfigError("bf16 and fp16 are both on: choose one")
         self._check_numbers()

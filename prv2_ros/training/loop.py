@@ -118,8 +118,6 @@ class Trainer:
         if self.config.stage == "refiner":
             maps = write_coarse_maps(self.model, self.config.data, self.folder, bf16=self.config.bf16)
             prepared = Prepared(maps=maps)
-        elif self.config.stage == "far" and not self.config.data:
-            raise InputError("stage far needs --data: pictures of 1280 px or wider (`prv2 synth --size 1280x720`)")
         elif self.config.stage == "real":
             assert self.teacher is not None
             prepared = Prepared(labels=write_pseudo_labels(self.teacher, self.config.data, self.folder))

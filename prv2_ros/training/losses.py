@@ -131,10 +131,10 @@ def skies(log_pred: Tensor, log_true: Tensor) -> Tensor:
 
 
 def far_and_beside(log_true: Tensor, far_m: float, radius: int = 16) -> Tensor:
-    """Truth from `far_m` on, and within `radius` px of what is known to be so far; NaN elsewhere, the sky stays."""
-    far = torch.isfinite(log_true) & (log_true > math.log(far_m))
+    """Truth beyond `far_m`, the sky included, and within `radius` px of that; NaN elsewhere."""
+    far = log_true > math.log(far_m)  # of what is unknown it is not
     beside = _largest_around(far.to(log_true.dtype), radius) > 0
-    return torch.where(beside | torch.isposinf(log_true), log_true, torch.nan)
+    return torch.where(beside, log_true, torch.nan)
 
 
 def align_offset(log_true: Tensor, log_pred: Tensor, share: Tensor | float = 1.0) -> Tensor:

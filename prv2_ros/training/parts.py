@@ -82,7 +82,7 @@ def set_training_mode(model: DepthModel, config: TrainConfig, untrained: Collect
     for encoder in encoders:
         if encoder not in drawn:
             _freeze(encoder, config)
-    if not config.likelihood or config.stage in ("noise", "refiner"):
+    if not config.likelihood or config.stage in ("noise", "refiner", "far"):
         for name, parameter in part.named_parameters():
             if _SCALE_HEAD in name:
                 parameter.requires_grad_(False)

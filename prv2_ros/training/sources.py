@@ -97,6 +97,22 @@ def list_tile_scenes(source: str) -> dict[Path, tuple[Path, ...]]:
     return scenes
 
 
+def check_sources(stage: str, sources: Sequence[str]) -> None:
+    """List every source of a stage: a worker process that does so later can only say it with a traceback.
+
+    Raises:
+        InputError: a source that is missing, empty or of another kind, or none where the stage needs some.
+
+    """
+    if stage == "far" and not sources:
+        raise InputError("stage far needs --data: pictures of 1280 px or wider (`prv2 synth --size 1280x720`)")
+    for source in sources:
+        if stage == "refiner":
+            list_tile_scenes(source)
+        else:
+            list_items(source)
+
+
 def whole_scene(frame: Frame) -> TileScene:
     """Take a frame for a scene: all of its pixels are native."""
     return TileScene(overview=frame, tiles=(frame,))

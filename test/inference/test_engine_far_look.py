@@ -29,12 +29,19 @@ class Scene(DepthModel):
 
     def predict_coarse(self, image_B3hw: torch.Tensor, f_px_B: torch.Tensor) -> CoarseOutput:
         h, w = image_B3hw.shape[-2:]
-        self.sizes.append((h, w))
+        assert h < 2 * 96, "the closer look is another network's"
         metres = torch.full((1, 1, h, w), 4.0)
         metres[..., w // 2 :] = self.far_m
-        if h >= 2 * 96:
-            metres[:] = self.upright_m if h == 2 * 96 else self.mirrored_m
-            self.time.now_ms += self.look_ms / 2
+        return self._answer(metres)
+
+    def predict_far(self, image_B3hw: torch.Tensor, f_px_B: torch.Tensor) -> CoarseOutput:
+        h, w = image_B3hw.shape[-2:]
+        self.time.now_ms += self.look_ms / 2
+        return self._answer(torch.full((1, 1, h, w), self.upright_m if h == 2 * 96 else self.mirrored_m))
+
+    def _answer(self, metres: torch.Tensor) -> CoarseOutput:
+        h, w = metres.shape[-2:]
+        self.sizes.append((h, w))
         cells = torch.zeros(1, 1, h // 4, w // 4)
         return CoarseOutput(
             log_depth_B1hw=metres.log(), features_BChw=cells.expand(1, 32, -1, -1), log_scale_B1hw=cells
@@ -82,6 +89,12 @@ def test_what_is_far_is_the_closer_looks_and_the_coarse_depth_stays_as_it_was(en
 def test_without_anything_far_or_where_it_is_off_no_look_is_taken(engine_of, scene, config) -> None:  # type: ignore[no-untyped-def]
     engine, sizes = engine_of(scene, **config)
     engine.infer(IMAGE)
+    assert len(sizes) == 1
+
+
+def test_a_picture_that_shows_nothing_closer_is_not_looked_at_again(engine_of) -> None:  # type: ignore[no-untyped-def]
+    engine, sizes = engine_of()
+    engine.infer(picture(80, 120))
     assert len(sizes) == 1
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from prv2_ros.errors import DeviceError, WeightsError
 from prv2_ros.inference import self_test
+from prv2_ros.inference.config import EngineConfig
 from prv2_ros.inference.engine import DepthEngine
 from prv2_ros.network.checkpoint import save_model
 from prv2_ros.network.model import DepthModel, ModelSpec
@@ -119,3 +120,12 @@ def test_the_packaged_model_answers_as_it_did(precision: str) -> None:
     difference = self_test.check(DepthEngine.load("default", "cpu", precision), "default")
     assert difference is not None
     assert difference < (0.01 if precision == "float32" else self_test.TOLERANCE)
+
+
+@pytest.mark.parametrize("far_look", [0.0, 3.0, 24.0])
+def test_the_packaged_model_answers_so_whatever_its_closer_look_is(far_look: float) -> None:
+    """A node that runs without the look, or with another one, must start."""
+    engine = DepthEngine.load("default", "cpu", "float32", config=EngineConfig(far_look=far_look))
+    difference = self_test.check(engine, "default")
+    assert difference is not None
+    assert difference < 0.001

@@ -24,11 +24,19 @@ def test_the_published_models_cost_what_the_paper_says_and_forty_times_ours() ->
     assert published.gflop > 40 * own_work(VARIANTS["m"]).gflop
 
 
+@pytest.mark.parametrize("size_hw", [(150, 250), (90, 150)])  # the second has nothing to look closer at
 @pytest.mark.parametrize("far", [{"far_look": 0.0}, {"metric_from_m": 1e-3}])  # no look, or all of it is far
-def test_the_count_is_what_an_engine_does(far: dict[str, float]) -> None:
-    spec, config = ModelSpec(coarse_area_px=96 * 160), EngineConfig(max_tile_px=128, overlap_px=32, **far)
+def test_the_count_is_what_an_engine_does(far: dict[str, float], size_hw: tuple[int, int]) -> None:
+    spec = ModelSpec(coarse_area_px=96 * 160, far_network=True)
+    config = EngineConfig(max_tile_px=128, overlap_px=32, **far)
     engine = DepthEngine(DepthModel(spec), device="cpu", config=config)
-    image = torch.zeros(150, 250, 3, dtype=torch.uint8).numpy()
+    image = torch.zeros(*size_hw, 3, dtype=torch.uint8).numpy()
     with FlopCounterMode(display=False) as done:
         engine.infer(image)
-    assert done.get_total_flops() / 1e9 == pytest.approx(own_work(spec, (150, 250), config).gflop, rel=1e-6)
+    assert done.get_total_flops() / 1e9 == pytest.approx(own_work(spec, size_hw, config).gflop, rel=1e-6)
+
+
+def test_a_network_for_what_is_far_is_counted_among_the_parameters() -> None:
+    alone, both = (own_work(ModelSpec(far_network=far)) for far in (False, True))
+    assert both.coarse_millions == pytest.approx(2 * alone.coarse_millions)
+    assert both.gflop == alone.gflop

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prv2_ros.network.align import upsample_to
 from prv2_ros.network.coarse_lite import CoarseOutput
-from prv2_ros.network.far_look import far_looks, far_share, with_far_looks
+from prv2_ros.network.far_look import far_looks, far_share, has_closer, with_far_looks
 from prv2_ros.network.model import STRIDE_PX, DepthModel, ModelSpec
 
 MODEL = DepthModel(ModelSpec(coarse_area_px=96 * 160))
@@ -35,6 +35,11 @@ def test_a_third_of_the_look_is_upright_and_the_rest_mirrored(
         assert look.image_B3hw.shape == (1, 3, h, w)
         assert (look.image_B3hw.diff(dim=-1) * sign >= 0).all()
         assert look.f_px_B.tolist() == pytest.approx([math.sqrt(200 * w / 320 * 220 * h / 192)], rel=1e-6)
+
+
+@pytest.mark.parametrize(("width", "height", "closer"), [(160, 96, False), (161, 96, True), (96, 64, False)])
+def test_a_picture_no_larger_than_the_first_look_shows_nothing_closer(width: int, height: int, closer: bool) -> None:
+    assert has_closer(MODEL, width, height) is closer
 
 
 @given(height=st.integers(64, 900), width=st.integers(64, 900), area=st.floats(3, 24))

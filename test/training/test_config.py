@@ -41,6 +41,8 @@ def test_overrides_win_and_none_is_no_override(tmp_path: Path) -> None:
         ("bacth: 3", "unknown bacth; known are"),
         ("stage: dessert", "'dessert': expected one of coarse, noise, refiner, end_to_end"),
         ("batch: 0", "batch 0"),
+        ("stage: far\nfar_from_m: 0", "far_from_m 0: must be above 0"),
+        ("stage: far\nlikelihood: 0.1", "likelihood 0.1: nothing reads the scale of stage far; leave it out"),
         ("steps: -1", "steps -1: must be at least 0"),
         ("seconds: 0", "seconds 0: must be above 0"),
         ("seconds: .nan", "seconds nan: must be finite"),

@@ -17,7 +17,7 @@ from prv2_ros.errors import ConfigError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.network.checkpoint import load_model, save_model
 from prv2_ros.training import losses, samples
-from prv2_ros.training.config import TrainConfig
+from prv2_ros.training.config import STAGES, TrainConfig
 from prv2_ros.training.feed import Feed
 from prv2_ros.training.parts import set_training_mode
 from prv2_ros.training.samples import coarse_sample, draw_close_window
@@ -38,17 +38,19 @@ def open_ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_truth_counts_where_it_is_far_beside_it_and_in_the_sky() -> None:
-    metres = torch.full((1, 1, 40, 60), 3.0)
+def test_truth_counts_where_it_is_far_or_sky_and_beside_that() -> None:
+    metres = torch.full((1, 1, 80, 60), 3.0)
     metres[..., :10, :] = math.inf
-    metres[..., 30, 20] = 22.5
-    metres[..., 5:8, 50] = math.nan
+    metres[..., 60, 20] = 22.5
+    metres[..., 70, 50] = 21.5
+    metres[..., 5:20, 50] = math.nan
     found = losses.far_and_beside(metres.log(), 22.0)
     expected = torch.full_like(found, math.nan)
-    expected[..., 14:, 4:37] = math.log(3)
-    expected[..., 30, 20] = math.log(22.5)
+    expected[..., 44:77, 4:37] = math.log(3)
+    expected[..., 60, 20] = math.log(22.5)
+    expected[..., 10:26, :] = math.log(3)
     expected[..., :10, :] = math.inf
-    expected[..., 5:8, 50] = math.nan
+    expected[..., 5:20, 50] = math.nan
     torch.testing.assert_close(found, expected, equal_nan=True)
 
 
@@ -74,7 +76,7 @@ def test_windows_are_closer_than_the_picture_and_lie_anywhere_across(size: tuple
     assert np.mean([window.y + window.height / 2 for window in windows]) == pytest.approx(360, abs=12)
 
 
-def test_a_sample_keeps_depth_and_focal_length_true(open_ground: Path) -> None:
+def test_a_sample_keeps_depth_and_focal_length_true() -> None:
     """Each row's depth is that of the row of the picture that the window has there."""
     camera = CameraModel.from_fov(192, 128, 70)
     depth_m = np.broadcast_to(np.arange(1, 129, dtype=np.float32)[:, None], (128, 192)).copy()
@@ -132,7 +134,7 @@ def test_it_alone_learns_and_its_norms_stay(open_ground: Path) -> None:
     assert all(name.startswith("far.") and "running" not in name and "scale_head" not in name for name in changed)
 
 
-@pytest.mark.parametrize("stage", ["end_to_end", "confidence"])
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "far"])
 def test_no_other_stage_changes_it(stage: str) -> None:
     model = small_model()
     model.add_far_network()
@@ -140,7 +142,7 @@ def test_no_other_stage_changes_it(stage: str) -> None:
     assert model.far is not None
     assert not model.far.training
     assert not any(parameter.requires_grad for parameter in model.far.parameters())
-    assert any(parameter.requires_grad for parameter in model.coarse.parameters())
+    assert any(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_the_command_adds_the_network_and_goes_on_with_it(open_ground: Path, tmp_path: Path) -> None:
@@ -155,14 +157,39 @@ def test_the_command_adds_the_network_and_goes_on_with_it(open_ground: Path, tmp
     for name, value in before.coarse.state_dict().items():
         assert torch.equal(value, after.coarse.state_dict()[name])
     assert not torch.equal(after.far.head.weight, after.coarse.head.weight)
+    assert main(["train", "-o", str(tmp_path / "run"), "--export-only", "--name", "again"]) == 0
+    assert torch.equal(load_model(str(tmp_path / "run" / "again.yaml")).far.head.weight, after.far.head.weight)  # type: ignore[union-attr]
     again = [*command[:-1], str(tmp_path / "more"), "--init", str(tmp_path / "run" / "model.yaml"), "--steps", "1"]
     assert main(again) == 0, "a network that is there learns on"
+
+
+def test_a_coarse_network_brings_the_one_for_what_is_far(open_ground: Path, tmp_path: Path) -> None:
+    """Else the model would have one of another kind than its coarse network, which nobody could load."""
+    model = small_model(1)
+    model.add_far_network()
+    with_far, without = save_model(model, tmp_path, "with"), save_model(small_model(2), tmp_path, "without")
+    for init, coarse in ((without, with_far), (with_far, without)):
+        run = tmp_path / f"over_{coarse.stem}"
+        command = ["train", "--stage", "coarse", "--steps", "1", "--data", str(open_ground), "-o", str(run)]
+        assert main([*command, "--init", str(init), "--coarse", str(coarse)]) == 0
+        found, wanted = load_model(str(run / "model.yaml")).far, load_model(str(coarse)).far
+        assert (found is None) is (wanted is None)
+        if found is not None and wanted is not None:
+            assert torch.equal(found.head.weight, wanted.head.weight)
+
+
+def test_it_needs_a_coarse_network_that_has_learnt(
+    open_ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--stage", "far", "--data", str(open_ground), "--steps", "1", "-o", str(tmp_path / "r")]) == 1
+    assert "stage far begins with a trained coarse network: pass --init or --coarse" in capsys.readouterr().err
 
 
 def test_without_pictures_it_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start = save_model(small_model(), tmp_path, "start")
     run = ["train", "--stage", "far", "--init", str(start), "--steps", "1", "-o", str(tmp_path / "run")]
     assert main(run) == 1
+    assert not (tmp_path / "run").exists()
     assert (
         capsys.readouterr()
         .err.strip()

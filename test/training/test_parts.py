@@ -20,7 +20,9 @@ CONFIGS = sorted((config_folder() / "train").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def default_model() -> DepthModel:
-    return DepthModel()
+    model = DepthModel()
+    model.add_far_network()
+    return model
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
