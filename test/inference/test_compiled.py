@@ -134,7 +134,7 @@ def test_modes_that_cannot_be() -> None:
     assert BY_NAME["compile"].choices == COMPILE_MODES
 
 
-def test_engine_compiles_both_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_compiles_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
     def note(function: Callable[..., Any], mode: str, _device: torch.device) -> Callable[..., Any]:
@@ -143,7 +143,7 @@ def test_engine_compiles_both_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("prv2_ros.inference.engine.compiled", note)
     DepthEngine(DepthModel(ModelSpec()), device="cpu", config=EngineConfig(compile="default"))
-    assert seen == ["predict_coarse default", "refine default"]
+    assert seen == ["predict_coarse default", "predict_far default", "refine default"]
     assert module.COMPILE_MODES[0] == EngineConfig().compile
 
 
