@@ -58,7 +58,7 @@ class EngineConfig:
     part from half of it on; inf for nowhere. What is far is small, and the native pixels tell more of it."""
 
     far_look: float = 12.0
-    """Area, relative to the coarse network's first look, of a closer look that it takes where the coarse depth is
+    """Area, relative to the coarse network's first look, of a closer look that is taken where the coarse depth is
     beyond `metric_from_m`, in part from half of it on; 0 for none. A third of it is the picture's, the rest its mirror
     image's. It takes this many times as long as the first look, in pictures that show something far."""
 
