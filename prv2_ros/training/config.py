@@ -21,6 +21,9 @@ may come at any time after `coarse`: no other stage sees what it trains."""
 WHOLE_MODEL = ("end_to_end", "real", "confidence")
 """Stages that run the coarse network and the refiner one after the other."""
 
+ONE_PICTURE = ("coarse", "far")
+"""Stages of which a sample is a part of one picture and its truth."""
+
 PATCHES = ("single", "pair", "group")
 
 _LEAST: Mapping[str, int] = MappingProxyType(
@@ -49,8 +52,8 @@ class TrainConfig:
 
     resident: bool = False
     """Whether frames are read once into the device's memory, and cut and recoloured there, which a fast GPU needs
-    (`coarse`, from folders of frames; about 1 MB for one of 512x400 px). Folders may grow meanwhile, by frames that are
-    no higher and no wider than the largest at the start."""
+    (`coarse` and `far`, from folders of frames; 5 bytes a pixel, about 1 MB for one of 512x400 px). Folders may grow
+    meanwhile, by frames that are no higher and no wider than the largest at the start."""
 
     seconds: float = 3600.0
     """Length of the run: the learning rate follows the clock, so that a run ends when it should on any machine."""
@@ -165,8 +168,8 @@ class TrainConfig:
         """Refuse values that cannot be trained with."""
         if self.stage not in STAGES:
             raise ConfigError(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
-        if self.resident and self.stage != "coarse":
-            raise ConfigError(f"resident is for stage coarse, not for {self.stage}: leave it out")
+        if self.resident and self.stage not in ONE_PICTURE:
+            raise ConfigError(f"resident is for stages {' and '.join(ONE_PICTURE)}, not for {self.stage}: leave it out")
         if self.likelihood and self.stage == "far":
             raise ConfigError(f"likelihood {self.likelihood}: nothing reads the scale of stage far; leave it out")
         if self.bf16 and self.fp16:

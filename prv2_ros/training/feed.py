@@ -17,7 +17,7 @@ from prv2_ros.data.frames import read_frame
 from prv2_ros.network.coarse_lite import FEATURE_CHANNELS
 from prv2_ros.network.refiner_realtime import FEATURE_STRIDE
 from prv2_ros.training.coarse_maps import read_coarse_tile
-from prv2_ros.training.config import WHOLE_MODEL, TrainConfig
+from prv2_ros.training.config import ONE_PICTURE, WHOLE_MODEL, TrainConfig
 from prv2_ros.training.pseudo_labels import LabelKey, read_pseudo_label
 from prv2_ros.training.samples import coarse_sample, tile_sample
 from prv2_ros.training.scene_samples import SceneSample, native_sample, scene_sample
@@ -72,7 +72,7 @@ class Feed(IterableDataset[Batch]):
                 draw.relist()
 
     def _batch(self, draw: Draw, size: tuple[int, int], rngs: Sequence[np.random.Generator]) -> Batch:
-        if self.config.stage in ("coarse", "far"):
+        if self.config.stage in ONE_PICTURE:
             return _coarse_batch(draw, size, rngs, close=self.config.stage == "far")
         if self.config.stage == "noise":
             return _noise_batch(draw, size, rngs)

@@ -1,4 +1,4 @@
-"""Batches of the coarse stage from frames that lie in the device's memory: cut, flipped and recoloured there.
+"""Batches of stages `coarse` and `far` from frames in the device's memory: cut, flipped and recoloured there.
 
 A data-centre GPU takes more pictures a second than its CPU decodes and recolours. Here a frame is read once; what is
 left for the CPU is to draw the numbers. Windows and colours are those of `prv2_ros.training.samples`, drawn in the same
@@ -36,7 +36,7 @@ from prv2_ros.errors import ConfigError, InputError
 from prv2_ros.geometry.camera import CameraModel
 from prv2_ros.training.config import TrainConfig
 from prv2_ros.training.feed import Batch, batch_size_hw, sample_rngs
-from prv2_ros.training.samples import ColourChange, Window, draw_colour_change, draw_window, window_focal
+from prv2_ros.training.samples import ColourChange, Window, draw_colour_change, window_drawer, window_focal
 
 _logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class FramePool:
 
 
 class ResidentFeed:
-    """Batches of the coarse stage for ever; the i-th sample of the n-th follows from seed, n, i and what is loaded.
+    """Batches of a stage for ever; the i-th sample of the n-th follows from seed, n, i and what is loaded.
 
     A frame that comes later and is larger than the canvas, or cannot be read, is left out: a night's run must not end
     for one.
@@ -165,7 +165,7 @@ class ResidentFeed:
     def _draft(self, size_hw: tuple[int, int], rng: np.random.Generator) -> Draft:
         source = int(rng.choice(len(self.slots), p=self.shares / self.shares.sum()))
         slot = self.slots[source][int(rng.integers(len(self.slots[source])))]
-        window = draw_window(self.pool.cameras[slot], size_hw, rng)
+        window = window_drawer(close=self.config.stage == "far")(self.pool.cameras[slot], size_hw, rng)
         return Draft(slot=slot, window=window, flipped=rng.uniform() < 0.5, colours=draw_colour_change(rng))
 
     def _take(self, source: int, path: Path, frame: CodedFrame) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ F_RANGE_PX = (180.0, 1150.0)
 """Focal lengths at network size that inference meets: 30 to 110 degrees at about 640 px, and smaller frames."""
 
 _CLOSER = (math.log(1.2), math.log(2.4))
+_ENLARGED = 1.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +78,23 @@ def draw_window(camera: CameraModel, size_hw: tuple[int, int], rng: np.random.Ge
 def draw_close_window(camera: CameraModel, size_hw: tuple[int, int], rng: np.random.Generator) -> Window:
     """Draw a window as the closer look at what is far shows such a part: 1.2 to 2.4 times as close as the largest.
 
-    Its middle lies anywhere across, and at about half the height, where the horizon is.
+    A window whose pixels are few is shown at no more than 1.4 times their number along an axis, and the whole picture
+    where it has no more: larger, there is nothing new to see. Its middle lies anywhere across, and at about half the
+    height, where the horizon is.
     """
     width, height = camera.width, camera.height
     out_h, out_w = size_hw
-    scale = min(width / out_w, height / out_h) * math.exp(-rng.uniform(*_CLOSER))
+    largest = min(width / out_w, height / out_h)
+    scale = min(largest, max(largest * math.exp(-rng.uniform(*_CLOSER)), 1 / _ENLARGED))
     w, h = max(1, round(out_w * scale)), max(1, round(out_h * scale))
     x = int(rng.integers(0, width - w + 1))
     y = int(np.clip(round((height - h) / 2 + rng.normal(0, 0.1) * height), 0, height - h))
     return Window(x=x, y=y, width=w, height=h)
+
+
+def window_drawer(*, close: bool) -> Callable[[CameraModel, tuple[int, int], np.random.Generator], Window]:
+    """Give what draws the windows: `draw_close_window` for stage `far`, else `draw_window`."""
+    return draw_close_window if close else draw_window
 
 
 def coarse_sample(
@@ -92,7 +102,7 @@ def coarse_sample(
 ) -> CoarseSample:
     """Cut a window of the size's shape out of a frame, resize it, flip and recolour it; `close` as stage `far` does."""
     out_h, out_w = size_hw
-    window = (draw_close_window if close else draw_window)(frame.camera, size_hw, rng)
+    window = window_drawer(close=close)(frame.camera, size_hw, rng)
     area = slice(window.y, window.y + window.height), slice(window.x, window.x + window.width)
     image: NDArray[Any]
     depth: NDArray[Any]

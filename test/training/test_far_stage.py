@@ -76,6 +76,15 @@ def test_windows_are_closer_than_the_picture_and_lie_anywhere_across(size: tuple
     assert np.mean([window.y + window.height / 2 for window in windows]) == pytest.approx(360, abs=12)
 
 
+def test_a_window_is_not_shown_larger_than_its_pixels_allow() -> None:
+    camera = CameraModel.from_fov(1280, 720, 70)
+    widths = {draw_close_window(camera, (576, 1024), np.random.default_rng(seed)).width for seed in range(100)}
+    assert min(widths) == round(1024 / 1.4)
+    assert 1000 < max(widths) <= 1280 / 1.2
+    assert draw_close_window(camera, (1440, 2560), np.random.default_rng(0)).width == 1280
+    assert draw_close_window(camera, (720, 1280), np.random.default_rng(3)).width < 1280
+
+
 def test_a_sample_keeps_depth_and_focal_length_true() -> None:
     """Each row's depth is that of the row of the picture that the window has there."""
     camera = CameraModel.from_fov(192, 128, 70)

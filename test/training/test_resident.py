@@ -48,10 +48,11 @@ def _write(folder: Path, seed: int, width: int, height: int) -> None:
     )
 
 
+@pytest.mark.parametrize("stage", ["coarse", "far"])
 @pytest.mark.parametrize("size", [(96, 128), (160, 192), (64, 128), (256, 160)])
-def test_windows_are_those_of_the_samples_that_a_cpu_makes(frames: Path, size: tuple[int, int]) -> None:
+def test_windows_are_those_of_the_samples_that_a_cpu_makes(frames: Path, size: tuple[int, int], stage: str) -> None:
     """The same draws give the same picture and truth, but for the filter and what the truth's borders round to."""
-    feed = ResidentFeed(_config(frames, sizes=(size,)), 0, CPU)
+    feed = ResidentFeed(_config(frames, sizes=(size,), stage=stage), 0, CPU)
     paths = list_frames(frames)
     for seed in range(6):
         rng = np.random.default_rng(seed)
@@ -61,7 +62,7 @@ def test_windows_are_those_of_the_samples_that_a_cpu_makes(frames: Path, size: t
         plain = dataclasses.replace(draft, colours=ColourChange())
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(samples, "recolour", lambda image, rng: image)
-            wanted = coarse_sample(frame, size, rng)
+            wanted = coarse_sample(frame, size, rng, close=stage == "far")
         batch = make_batch(feed.pool, [plain], size, torch.Generator())
         assert batch["image"].shape == (1, 3, *size)
         assert float(batch["f_px"]) == pytest.approx(wanted.f_px, rel=1e-6)
@@ -215,7 +216,7 @@ def test_focal_length_of_pixels_that_are_not_square_is_that_of_inference(tmp_pat
 
 
 def test_what_cannot_be_resident_says_why(frames: Path) -> None:
-    with pytest.raises(ConfigError, match=r"resident is for stage coarse, not for refiner: leave it out"):
+    with pytest.raises(ConfigError, match=r"resident is for stages coarse and far, not for refiner: leave it out"):
         _config(frames, stage="refiner")
     with pytest.raises(ConfigError, match=r"resident needs --data: folders that `prv2 synth` wrote"):
         resident_folders(_config(frames, data=()))
