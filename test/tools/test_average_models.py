@@ -20,11 +20,12 @@ import average_models
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "average_models.py"
 
 
-@pytest.mark.parametrize(("part", "other"), [("coarse", "refiner"), ("refiner", "coarse")])
-def test_one_part_is_the_mean_and_the_other_the_second_models(part: str, other: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["coarse", "refiner", "far"])
+def test_one_part_is_the_mean_and_the_others_the_second_models(part: str, tmp_path: Path) -> None:
     paths = []
     for seed in (1, 2):
         model = small_model()
+        model.add_far_network()
         torch.manual_seed(seed)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -36,7 +37,7 @@ def test_one_part_is_the_mean_and_the_other_the_second_models(part: str, other: 
     )  # fmt: skip
     first, second, mean = (load_model(str(path)).state_dict() for path in (*paths, tmp_path / "model.yaml"))
     for name, value in mean.items():
-        if name.startswith(other) or not value.is_floating_point():
+        if not name.startswith(f"{part}.") or not value.is_floating_point():
             assert torch.equal(value, second[name]), name
         else:
             torch.testing.assert_close(value, 0.25 * first[name] + 0.75 * second[name], rtol=2e-3, atol=2e-3)
@@ -62,6 +63,22 @@ def test_what_cannot_be_averaged_is_one_line(
     error = capsys.readouterr().err
     assert re.match(f"average_models: {message}", error)
     assert error.count("\n") == 1
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("pair", [("with.yaml", "without.yaml"), ("without.yaml", "with.yaml")])
+def test_a_part_that_one_model_lacks_is_one_line(
+    pair: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = small_model()
+    save_model(model, tmp_path, "without")
+    model.add_far_network()
+    save_model(model, tmp_path, "with")
+    assert average_models.main([*pair, "--part", "far", "-o", "out"]) == 1
+    assert capsys.readouterr().err == (
+        "average_models: without.yaml has no network for what is far: leave out --part far\n"
+    )
     assert not Path("out").exists()
 
 
